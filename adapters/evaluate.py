@@ -1,0 +1,398 @@
+"""Evaluation: run an engine over a data file and score what it says.
+
+A data file holds one JSON object a line; blank lines are skipped, further keys are ignored, and
+image paths are relative to the file:
+
+    captions  {"image": "a.jpg", "references": ["A dog runs .", ...]}
+    vqa       {"image": "a.jpg", "question": "What colour is the dog?", "answer": "brown"}
+    labels    {"image": "a.jpg", "label": "Royal-Gala", "coarse_label": "Apple"}   (coarse optional)
+
+Every row is checked before the first picture is encoded, sampled or not. This module knows what is
+asked and in which batches; how answers are scored is in `adapters.metrics`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from os.path import isfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
+
+from adapters import metrics
+from assistant.errors import DataError, ImageError, InputError
+from assistant.images import LoadedImage, open_image
+
+if TYPE_CHECKING:
+    from assistant.engine import EncodedImage, Engine
+
+Detail = Literal["short", "sentence", "detailed"]
+Mode = Literal["greedy", "beam", "sample"]
+Scores = metrics.CaptionScores | metrics.AnswerScores | metrics.LabelScores
+Results = dict[str, float | int | None]
+
+# Answers to questions are a few words; a model that rambles on must not cost minutes.
+ANSWER_TOKENS = 32
+
+
+@dataclass(frozen=True)
+class Options:
+    """How any evaluation is run.
+
+    Attributes:
+        limit: evaluate a random sample of so many rows, drawn with `seed`; None means all.
+        seed: of the sample and of sampled decoding.
+        batch_size: rows a batch.
+        predictions: write {image, question?, prediction} here, one JSON object a line, as results
+            arrive (rows of one picture together).
+        skip_bad: count pictures that are missing or cannot be opened in `skipped` and go on.
+        progress: called with (rows done, rows in all), first with (0, all), then after every batch.
+    """
+
+    limit: int | None = None
+    seed: int = 0
+    batch_size: int = 16
+    predictions: Path | None = None
+    skip_bad: bool = False
+    progress: Callable[[int, int], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"A limit of {self.limit} rows cannot be used; give 1 or more.")
+        if self.batch_size < 1:
+            raise InputError(f"A batch size of {self.batch_size} cannot be used; give 1 or more.")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A checked row: its file:line, its image as written there, and where the image file is."""
+
+    where: str
+    image: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class CaptionRow(Row):
+    """A picture with at least one reference caption."""
+
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class QuestionRow(Row):
+    """A picture with a question and its answer."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class LabelRow(Row):
+    """A picture with its label and, where there is one, its coarse label."""
+
+    label: str
+    coarse_label: str | None
+
+
+RowT = TypeVar("RowT", bound=Row)
+
+
+def evaluate_captions(
+    engine: Engine,
+    data: Path,
+    options: Options = Options(),
+    *,
+    detail: Detail = "sentence",
+    mode: Mode = "beam",
+) -> Results:
+    """Describe every picture of `data` and score the descriptions against the references.
+
+    Returns:
+        bleu1, bleu2, bleu3, bleu4, rougeL (fractions), cider, n (rows scored), seconds; with
+        `skip_bad` also skipped. A score without rows behind it is None.
+
+    Raises:
+        DataError: `data` or one of its rows or pictures cannot be used.
+        InputError: an option cannot be used, or the predictions cannot be written.
+    """
+    rows = _read_rows(data, _caption_row, options)
+
+    def describe(batch: Sequence[tuple[CaptionRow, EncodedImage]]) -> list[str]:
+        images = [image for _, image in batch]
+        answers = engine.describe(images, detail=detail, mode=mode, seed=options.seed)
+        return [answer.text for answer in answers]
+
+    def score(rows: Sequence[CaptionRow], texts: Sequence[str]) -> metrics.CaptionScores:
+        return metrics.score_captions(texts, [row.references for row in rows])
+
+    return _evaluate(engine, data, rows, options, describe, score)
+
+
+def evaluate_vqa(
+    engine: Engine,
+    data: Path,
+    options: Options = Options(),
+) -> Results:
+    """Ask every question of `data` (greedy decoding) and count the right answers.
+
+    Questions about one picture are asked one after the other, so that it is encoded once.
+
+    Returns:
+        accuracy, accuracy_yes_no, accuracy_open (fractions, see `metrics.score_answers`; None
+        where there is no such question), n, seconds; with `skip_bad` also skipped.
+    """
+    from assistant.engine import Sampling, Turn  # imports torch, which takes seconds
+
+    rows = _read_rows(data, _question_row, options)
+    sampling = Sampling(max_tokens=ANSWER_TOKENS)
+
+    def ask(batch: Sequence[tuple[QuestionRow, EncodedImage]]) -> list[str]:
+        conversations = [
+            ([Turn("user", row.question, images=(image.id,))], [image]) for row, image in batch
+        ]
+        return [answer.text for answer in engine.generate_batch(conversations, sampling=sampling)]
+
+    def score(rows: Sequence[QuestionRow], texts: Sequence[str]) -> metrics.AnswerScores:
+        return metrics.score_answers(texts, [row.answer for row in rows])
+
+    return _evaluate(engine, data, rows, options, ask, score)
+
+
+def evaluate_labels(
+    engine: Engine,
+    data: Path,
+    options: Options = Options(),
+    *,
+    known_labels: Sequence[str] = (),
+) -> Results:
+    """Label every picture of `data` and count the right fine and coarse labels.
+
+    The coarse label of a predicted label is learnt from all rows of `data`, sampled or not. Pass
+    the labels that the engine may answer with as `known_labels` (see `metrics.LabelMatcher`).
+
+    Returns:
+        accuracy_fine, accuracy_coarse (fractions; coarse is None where no row has a coarse label),
+        n, seconds; with `skip_bad` also skipped.
+
+    Raises:
+        DataError: also for a label with two coarse labels.
+    """
+    rows = _read_rows(data, _label_row, options)
+    matcher = metrics.LabelMatcher(_coarse_by_label(rows), known_labels)
+
+    def label(batch: Sequence[tuple[LabelRow, EncodedImage]]) -> list[str]:
+        return engine.label([image for _, image in batch])
+
+    def score(rows: Sequence[LabelRow], texts: Sequence[str]) -> metrics.LabelScores:
+        return metrics.score_labels(texts, [(row.label, row.coarse_label) for row in rows], matcher)
+
+    return _evaluate(engine, data, rows, options, label, score)
+
+
+def check_data(kind: Literal["captions", "vqa", "labels"], data: Path, options: Options) -> None:
+    """Raise the evaluation's DataErrors before a model is loaded; no picture is opened yet."""
+    if kind == "captions":
+        _read_rows(data, _caption_row, options)
+    elif kind == "vqa":
+        _read_rows(data, _question_row, options)
+    else:
+        _coarse_by_label(_read_rows(data, _label_row, options))
+
+
+def _evaluate(
+    engine: Engine,
+    data: Path,
+    all_rows: Sequence[RowT],
+    options: Options,
+    answer: Callable[[Sequence[tuple[RowT, EncodedImage]]], list[str]],
+    score: Callable[[Sequence[RowT], Sequence[str]], Scores],
+) -> Results:
+    started = time.perf_counter()
+    report = options.progress or (lambda done, total: None)
+    drawn = _sample(all_rows, options)
+    bad: list[RowT] = []
+    rows: list[RowT] = []
+    texts: list[str] = []
+    with _open_predictions(options.predictions, data) as out:
+        report(0, len(drawn))
+        pairs = _encode(engine, drawn, options, bad)
+        while batch := list(islice(pairs, options.batch_size)):
+            predicted = answer(batch)
+            rows += [row for row, _ in batch]
+            texts += predicted
+            if out is not None:
+                out.writelines(
+                    _prediction(row, text) for (row, _), text in zip(batch, predicted, strict=True)
+                )
+                out.flush()
+            report(len(rows) + len(bad), len(drawn))
+        if bad:
+            report(len(rows) + len(bad), len(drawn))
+    results: Results = {**asdict(score(rows, texts)), "n": len(rows)}
+    results["seconds"] = round(time.perf_counter() - started, 3)
+    if options.skip_bad:
+        results["skipped"] = len(bad)
+    return results
+
+
+def _sample(rows: Sequence[RowT], options: Options) -> Sequence[RowT]:
+    """Draw `options.limit` rows; they stay in the order of the file."""
+    if options.limit is None or options.limit >= len(rows):
+        return rows
+    chosen = random.Random(options.seed).sample(range(len(rows)), options.limit)
+    return [rows[index] for index in sorted(chosen)]
+
+
+def _encode(
+    engine: Engine, rows: Sequence[RowT], options: Options, bad: list[RowT]
+) -> Iterator[tuple[RowT, EncodedImage]]:
+    """Yield rows with their encoded picture, all rows of a picture together, each encoded once.
+
+    Rows whose picture cannot be opened go to `bad` (with `skip_bad`).
+    """
+    by_image: dict[Path, list[RowT]] = {}
+    for row in rows:
+        by_image.setdefault(row.path, []).append(row)
+    groups = iter(by_image.values())
+    while chunk := list(islice(groups, options.batch_size)):
+        opened: list[tuple[list[RowT], LoadedImage]] = []
+        for group in chunk:
+            try:
+                opened.append((group, open_image(group[0].path)))
+            except ImageError as error:
+                if not options.skip_bad:
+                    raise _bad_row(
+                        group[0].where,
+                        f"the image {group[0].image!r} cannot be used "
+                        f"({str(error).rstrip('.')}), replace it or skip bad images (--skip-bad)",
+                    ) from error
+                bad.extend(group)
+        if opened:
+            encoded = engine.encode_images([image for _, image in opened])
+            for (group, _), image in zip(opened, encoded, strict=True):
+                yield from ((row, image) for row in group)
+
+
+def _prediction(row: Row, text: str) -> str:
+    asked = {"question": row.question} if isinstance(row, QuestionRow) else {}
+    line = json.dumps({"image": row.image, **asked, "prediction": text}, ensure_ascii=False)
+    return line + "\n"
+
+
+@contextmanager
+def _open_predictions(path: Path | None, data: Path) -> Iterator[IO[str] | None]:
+    if path is None:
+        yield None
+        return
+    if path.exists() and path.samefile(data):
+        raise InputError(f"Predictions cannot be written to the data file {path}; name another.")
+    try:
+        file = path.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(
+            f"Predictions cannot be written to {path} ({error.strerror}); name another file."
+        ) from error
+    with file:
+        yield file
+
+
+def _read_rows(
+    data: Path, parse: Callable[[str, Path, dict[str, Any]], RowT], options: Options
+) -> list[RowT]:
+    """Read and check every row of `data`."""
+    rows = [parse(where, data.parent, record) for where, record in _read_records(data)]
+    if not rows:
+        raise DataError(f"{data} holds no rows; give a file with one JSON object a line.")
+    if not options.skip_bad:
+        for row in rows:
+            if not isfile(row.path):
+                raise _bad_row(
+                    row.where,
+                    f"there is no image file {row.image!r} (looked for {row.path}), correct the "
+                    "path, which is relative to the data file, or skip bad images (--skip-bad)",
+                )
+    return rows
+
+
+def _read_records(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (file:line, object) for every line that is not blank."""
+    try:
+        lines = data.read_bytes().removeprefix(BOM_UTF8).split(b"\n")
+    except OSError as error:
+        raise DataError(
+            f"{data} cannot be read ({error.strerror}); give a file with one JSON object a line."
+        ) from error
+    for line, raw in enumerate(lines, start=1):
+        if not raw.strip():
+            continue
+        where = f"{data}:{line}"
+        try:
+            record = json.loads(raw.decode("utf-8"))
+            # An escape such as \ud83d alone is JSON but no text that a tokenizer can take.
+            json.dumps(record, ensure_ascii=False).encode("utf-8")
+        except (ValueError, RecursionError) as error:
+            raise _bad_row(where, "the row is not JSON in UTF-8, correct it") from error
+        if not isinstance(record, dict):
+            raise _bad_row(where, "the row is not a JSON object, write it as {...}")
+        yield where, record
+
+
+def _caption_row(where: str, folder: Path, record: dict[str, Any]) -> CaptionRow:
+    image = _text(where, record, "image")
+    texts = _value(where, record, "references")
+    if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
+        raise _bad_row(where, "'references' is no list of texts, give at least one caption")
+    for text in texts:
+        if not metrics.tokenize_caption(text):
+            raise _bad_row(where, f"the reference {text!r} has no words, write or remove it")
+    return CaptionRow(where, image, folder / image, tuple(texts))
+
+
+def _question_row(where: str, folder: Path, record: dict[str, Any]) -> QuestionRow:
+    image, question, answer = (_text(where, record, key) for key in ("image", "question", "answer"))
+    return QuestionRow(where, image, folder / image, question, answer)
+
+
+def _label_row(where: str, folder: Path, record: dict[str, Any]) -> LabelRow:
+    image, label = _text(where, record, "image"), _text(where, record, "label")
+    has_coarse = record.get("coarse_label") is not None
+    coarse = _text(where, record, "coarse_label") if has_coarse else None
+    return LabelRow(where, image, folder / image, label, coarse)
+
+
+def _coarse_by_label(rows: Sequence[LabelRow]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for row in rows:
+        known = found.get(row.label)
+        if known is not None and row.coarse_label is not None and known != row.coarse_label:
+            raise _bad_row(
+                row.where,
+                f"the label {row.label!r} has the coarse label {row.coarse_label!r} here and "
+                f"{known!r} above, choose one of them",
+            )
+        found[row.label] = known if known is not None else row.coarse_label
+    return found
+
+
+def _text(where: str, record: dict[str, Any], key: str) -> str:
+    value = _value(where, record, key)
+    if not isinstance(value, str) or not value.strip():
+        raise _bad_row(where, f"{key!r} is no text or an empty one, write it as a string")
+    return value
+
+
+def _value(where: str, record: dict[str, Any], key: str) -> Any:
+    if key not in record:
+        raise _bad_row(where, f"the key {key!r} is missing, add it to the row")
+    return record[key]
+
+
+def _bad_row(where: str, problem: str) -> DataError:
+    return DataError(f"{where}: {problem}.")

@@ -1,0 +1,55 @@
+"""What a command shows on stderr while it works: a bar at a terminal, else lines or nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+
+Report = Callable[[str, float | None], None]
+"""Takes a message and the fraction that is done, 0 to 1, or None where that is not known."""
+
+
+@contextmanager
+def show_progress(*, plain: bool = False) -> Iterator[Report]:
+    """Show what takes long: at a terminal a bar, which disappears when the work is done.
+
+    Args:
+        plain: where stderr is no terminal, write each new message as a line instead of nothing.
+    """
+    shown = ""
+    if not sys.stderr.isatty():
+
+        def write_line(message: str, fraction: float | None) -> None:
+            nonlocal shown
+            if plain and message != shown:
+                typer.echo(message, err=True)
+            shown = message
+
+        yield write_line
+        return
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def draw(message: str, fraction: float | None) -> None:
+            nonlocal shown
+            if message != shown:
+                for task in bars.task_ids:
+                    bars.remove_task(task)
+                bars.add_task(message, total=None)
+                shown = message
+            if fraction is not None:
+                bars.update(bars.task_ids[-1], total=1.0, completed=fraction)
+
+        yield draw
