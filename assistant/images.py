@@ -401,14 +401,15 @@ def _scale(image: Image.Image) -> Image.Image:
     0..255 and 0..65535 that holds all values, else their own minimum to maximum. NaN shows black.
     """
     values = np.asarray(image)
-    low, high = 0.0, 65535.0
-    if not image.mode.startswith("I;16"):
+    if image.mode.startswith("I;16"):
+        grey = np.rint(np.arange(65536) / 257).astype(np.uint8)[values]
+    else:
         finite = values[np.isfinite(values)]
-        least, most = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
         spans = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-        low, high = next(((0.0, top) for top in spans if least >= 0 and most <= top), (least, most))
-    wide = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
-    grey = np.rint((wide - low) * (255.0 / ((high - low) or 1.0))).astype(np.uint8)
+        low, high = next(((0.0, top) for top in spans if low >= 0 and high <= top), (low, high))
+        wide = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
+        grey = np.rint((wide - low) * (255.0 / ((high - low) or 1.0))).astype(np.uint8)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         grey[values == transparent] = 255

@@ -121,9 +121,9 @@ def test_every_kind_of_source_gives_the_same_picture(tmp_path: Path) -> None:
             open_image(path),
             open_image(str(path)),
             open_image(data),
-            open_image(bytearray(data)),
+            open_image(bytearray(data)),  # type: ignore[arg-type]
             open_image(spent),
-            open_image(raw),  # type: ignore[arg-type]
+            open_image(raw),
             open_image(blocks()),
         ]
     assert {image.id for image in loaded} == {image_id(blocks())}

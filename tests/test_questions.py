@@ -133,6 +133,15 @@ def test_captions_that_disagree_are_not_asked_about(asker: CaptionQuestions) -> 
     assert not re.search(r"\b(man|woman)\b", words)
 
 
+def test_disputed_details_are_not_answers(asker: CaptionQuestions) -> None:
+    hats = [f"A woman wearing a {colour} hat is smiling ." for colour in ("blue", "grey", "black")]
+    assert not answers(everything(asker, hats), "what", "wearing")
+    counts = ["Three people sit by a fire ."] * 2 + ["Four people sit around a fire ."]
+    assert not answers(everything(asker, counts), "who", "who")
+    water = ["Three people look across the water .", "Three people look across the water ."]
+    assert not answers(everything(asker, water), "where", "where")
+
+
 def test_one_of_two_dogs_is_named_by_its_colour(asker: CaptionQuestions) -> None:
     references = ["A black dog chases a white dog .", "Two dogs run in the grass ."]
     pairs = {p for p in everything(asker, references) if p.kind == "doing"}

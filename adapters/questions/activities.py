@@ -67,6 +67,7 @@ _SUPPORTS = {
 }  # fmt: skip
 _STAYS = frozenset({"in", "on", "at"})
 _MOVES = word_set("through across along into down up onto around")
+_LOOKS = frozenset({"look", "watch", "gaze", "stare", "peer", "point", "stand", "sit", "lean"})
 _CLAD = {(word,) for word in ("covered", "dressed", "surrounded", "filled", "interested")}
 _SPORTS = (
     "soccer", "tennis", "basketball", "baseball", "football", "hockey", "volleyball", "rugby",
@@ -118,7 +119,11 @@ def who(scene: Scene) -> str:
         return ""
     text, votes = found.most_common(1)[0]
     one = text.startswith(("a ", "an ")) and " and " not in text and " of " not in text
-    if votes < 2 or (one and scene.people_total != 1):
+    stated = {
+        m.count for c in scene.captions for m in c.subjects
+        if scene.group(m.concept) == "people" and m.plural and m.count > 1 and len(c.subjects) == 1
+    }  # fmt: skip
+    if votes < 2 or (one and scene.people_total != 1) or len(stated) > 1:
         return ""
     return text
 
@@ -163,7 +168,7 @@ def objects(scene: Scene) -> list[Fact]:
         for mention in caption.mentions:
             if not mention.plain or mention.concept in _NO_OBJECT:
                 continue
-            if scene.group(mention.concept) == "body":
+            if scene.group(mention.concept) == "body" or _disputed(scene, mention):
                 continue
             verb = _verb_of(scene, caption, mention)
             if not verb:
@@ -174,6 +179,12 @@ def objects(scene: Scene) -> list[Fact]:
             if answer and len(answer.split()) <= 7:
                 facts.append(Fact(subject.text, subject.plural, answer, verb))
     return facts
+
+
+def _disputed(scene: Scene, mention: Mention) -> bool:
+    """Whether another caption gives the same noun another colour."""
+    others = {m.colour for m in scene.mentions(mention.concept) if m.colour}
+    return bool(mention.colour) and others != {mention.colour}
 
 
 def _verb_of(scene: Scene, caption: Caption, mention: Mention) -> str:
@@ -266,6 +277,9 @@ def _most_named(scene: Scene, table: dict[str, str], *, subject_only: bool = Fal
             if before not in (_STAYS if subject_only else _STAYS | _MOVES):
                 continue
             if caption.tokens[mention.start - 2 : mention.start - 1] in _CLAD:
+                continue
+            if before in _MOVES and caption.verb in _LOOKS:
+                # "looks across the water" is said of somebody on the shore.
                 continue
             if subject_only and mention.start - 1 not in {end, end + 1, caption.verb_at + 1}:
                 continue

@@ -287,4 +287,8 @@ def _unknowable(scene: Scene, rng: random.Random, heldout: bool) -> str:
             "does": "do" if many else "does",
             "does_c": "Do" if many else "Does",
         }
-    return fill(cannot.split(texts, heldout=heldout), rng, **fields)
+    choices = cannot.split(texts, heldout=heldout)
+    if subject is not None and subject.plural:
+        # Several people have names and jobs, not "a name" and "a job".
+        choices = tuple(text for text in choices if "{s_own}" not in text)
+    return fill(choices, rng, **fields)

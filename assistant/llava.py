@@ -1,0 +1,159 @@
+"""Build, save and load LLaVA models: the embedded one from its two parts, any other by name.
+
+The embedded base is transformers' own `LlavaForConditionalGeneration` with the tower of
+`assistant.vision`; a LLaVA-family model from a directory or the hub takes the same code path.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    GgufConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedModel,
+)
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+from assistant.errors import WeightsError
+from assistant.vision import EfficientNetLiteConfig, EfficientNetLiteModel, convert_checkpoint
+
+# A spare token of SmolLM2's vocabulary stands for the picture. A new one would make 49,153 rows
+# and end the parity with the GGUF.
+IMAGE_TOKEN = "<jupyter_output>"
+IMAGE_SIZE = 260
+GRID = 6
+
+# Pictures come before the words of their turn. There is no system prompt unless one is given:
+# its tokens would be computed for every picture and were never part of the training.
+CHAT_TEMPLATE = (
+    "{%- for message in messages -%}"
+    "{{- '<|im_start|>' + message['role'] + '\n' -}}"
+    "{%- if message['content'] is string -%}{{- message['content'] -}}"
+    "{%- else -%}"
+    "{%- for part in message['content'] if part['type'] == 'image' -%}"
+    "{{- '" + IMAGE_TOKEN + "\n' -}}{%- endfor -%}"
+    "{%- for part in message['content'] if part['type'] == 'text' -%}"
+    "{{- part['text'] -}}{%- endfor -%}"
+    "{%- endif -%}"
+    "{{- '<|im_end|>' -}}{%- if not loop.last or add_generation_prompt -%}{{- '\n' -}}{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
+)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A loaded base: the model in evaluation mode and its processor."""
+
+    name: str
+    model: PreTrainedModel
+    processor: Any
+
+
+def embedded_processor(tokenizer: Any) -> LlavaProcessor:
+    """The processor of the embedded base: squash to 260x260, ``(value - 127) / 128``."""
+    image_processor = ViTImageProcessorPil(
+        do_resize=True,
+        size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        resample=2,  # bilinear
+        do_rescale=True,
+        rescale_factor=1 / 255,
+        do_normalize=True,
+        image_mean=[127 / 255] * 3,
+        image_std=[128 / 255] * 3,
+        do_convert_rgb=True,
+    )
+    return LlavaProcessor(
+        image_processor=image_processor,
+        tokenizer=tokenizer,
+        patch_size=IMAGE_SIZE // GRID,
+        vision_feature_select_strategy="full",
+        chat_template=CHAT_TEMPLATE,
+        image_token=IMAGE_TOKEN,
+    )
+
+
+def compose(language_gguf: Path, vision_checkpoint: Path, target: Path) -> None:
+    """Compose the embedded base from its parts and save it in the standard format.
+
+    Args:
+        language_gguf: SmolLM2-135M-Instruct as GGUF; its weights are dequantised.
+        vision_checkpoint: EfficientNet-Lite2's ``.pth``, whose checksum the caller has verified.
+        target: directory to create; written under another name and renamed, so that a directory
+            of this name is always whole.
+
+    The projector is random: it means something only together with an adapter.
+    """
+    language = AutoModelForCausalLM.from_pretrained(
+        language_gguf.parent,
+        gguf_file=language_gguf.name,
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.float32,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(language_gguf.parent, gguf_file=language_gguf.name)
+    tower = EfficientNetLiteModel(
+        EfficientNetLiteConfig(image_size=IMAGE_SIZE, grid=GRID)
+    )
+    weights = torch.load(vision_checkpoint, weights_only=True, map_location="cpu")
+    tower.load_state_dict(
+        convert_checkpoint(weights) | load_file(Path(__file__).with_name("features.safetensors"))
+    )
+    config = LlavaConfig(
+        vision_config=tower.config,
+        text_config=language.config,
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        image_seq_length=GRID**2,
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(0)  # the projector's initial values are part of the base's identity
+    model = LlavaForConditionalGeneration(config)
+    model.model.vision_tower.load_state_dict(tower.state_dict())
+    model.model.language_model.load_state_dict(language.model.state_dict())
+    model.tie_weights()
+    model.to(torch.bfloat16)
+    model.config.dtype = torch.bfloat16
+    model.generation_config = language.generation_config
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    model.save_pretrained(partial)
+    embedded_processor(tokenizer).save_pretrained(partial)
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+
+
+def load_base(path: str | Path, name: str, device: torch.device, dtype: torch.dtype) -> Base:
+    """Load a LLaVA-family model and its processor from a directory or the hub.
+
+    Raises:
+        WeightsError: there is no such model, or it is not one that answers about pictures.
+    """
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(
+            path, dtype=dtype, attn_implementation="sdpa"
+        )
+        processor = AutoProcessor.from_pretrained(path)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(
+            f"The base {name!r} cannot be loaded ({reason}); give 'embedded', a directory that "
+            "holds a LLaVA-family model, or a hub id that this machine can reach."
+        ) from error
+    model = model.to(device).eval()
+    return Base(name=name, model=model, processor=processor)
