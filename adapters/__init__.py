@@ -1,0 +1,1 @@
+"""Fine-tuning: data, training, evaluation and the adapter that ships."""

@@ -202,10 +202,8 @@ class PairSource:
         asked: dict[int, list[tuple[str, str]]] = {}
         for question, answer, image in zip(*easy_vqa.get_train_questions(), strict=True):
             asked.setdefault(image, []).append((question, answer))
-        folder = Path(easy_vqa.get_train_image_path(0)).parent
-        return cls(
-            "pairs", [folder / f"{image}.png" for image in asked], list(asked.values())
-        )
+        folder = Path(easy_vqa.__file__).parent / "data" / "train" / "images"
+        return cls("pairs", [folder / f"{image}.png" for image in asked], list(asked.values()))
 
     def branches(self, index: int, rng: random.Random) -> list[Branch]:
         """A sample of the picture's pairs."""

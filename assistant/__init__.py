@@ -1,0 +1,1 @@
+"""Sightdesk's engine: pictures in, answers out; the base of every door."""

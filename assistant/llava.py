@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
@@ -26,8 +27,16 @@ from transformers import (
 )
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-from assistant.errors import WeightsError
+from assistant.errors import AdapterError, WeightsError
+from assistant.settings import Settings
 from assistant.vision import EfficientNetLiteConfig, EfficientNetLiteModel, convert_checkpoint
+from assistant.weights import (
+    Progress,
+    downloads_directory,
+    embedded_directory,
+    embedded_parts,
+    has_embedded,
+)
 
 # A spare token of SmolLM2's vocabulary stands for the picture. A new one would make 49,153 rows
 # and end the parity with the GGUF.
@@ -103,9 +112,7 @@ def compose(language_gguf: Path, vision_checkpoint: Path, target: Path) -> None:
         dtype=torch.float32,
     )
     tokenizer = AutoTokenizer.from_pretrained(language_gguf.parent, gguf_file=language_gguf.name)
-    tower = EfficientNetLiteModel(
-        EfficientNetLiteConfig(image_size=IMAGE_SIZE, grid=GRID)
-    )
+    tower = EfficientNetLiteModel(EfficientNetLiteConfig(image_size=IMAGE_SIZE, grid=GRID))
     weights = torch.load(vision_checkpoint, weights_only=True, map_location="cpu")
     tower.load_state_dict(
         convert_checkpoint(weights) | load_file(Path(__file__).with_name("features.safetensors"))
@@ -138,6 +145,30 @@ def compose(language_gguf: Path, vision_checkpoint: Path, target: Path) -> None:
     partial.rename(target)
 
 
+def ensure_embedded(settings: Settings, progress: Progress | None = None) -> Path:
+    """Return the directory of the composed base, fetching and composing it the first time.
+
+    Raises:
+        WeightsError: no network, a damaged download, or a cache folder that cannot be written.
+    """
+    target = embedded_directory(settings)
+    if has_embedded(settings):
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        language, vision = embedded_parts(settings, progress)
+        if progress is not None:
+            progress("Composing the model (once)", None)
+        compose(language, vision, target)
+        shutil.rmtree(downloads_directory(settings), ignore_errors=True)
+    except OSError as error:
+        raise WeightsError(
+            f"The model cannot be stored in {settings.cache_dir} ({error.strerror or error}); "
+            "make the folder writable, free some space, or set SIGHTDESK_CACHE_DIR to another one."
+        ) from error
+    return target
+
+
 def load_base(path: str | Path, name: str, device: torch.device, dtype: torch.dtype) -> Base:
     """Load a LLaVA-family model and its processor from a directory or the hub.
 
@@ -157,3 +188,20 @@ def load_base(path: str | Path, name: str, device: torch.device, dtype: torch.dt
         ) from error
     model = model.to(device).eval()
     return Base(name=name, model=model, processor=processor)
+
+
+def attach_adapter(base: Base, path: Path, name: str) -> Base:
+    """Merge an adapter into a base that was loaded in float32, then make both bfloat16.
+
+    Raises:
+        AdapterError: the adapter was made for another base, or its configuration is damaged.
+    """
+    try:
+        adapted = PeftModel.from_pretrained(base.model, path, is_trainable=False)
+        merged = adapted.merge_and_unload(safe_merge=True)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise AdapterError(
+            f"The adapter {name!r} does not fit the base {base.name!r}; "
+            "use it with the base that it was trained on, or train it again."
+        ) from error
+    return Base(name=base.name, model=merged.to(torch.bfloat16).eval(), processor=base.processor)

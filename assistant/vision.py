@@ -93,9 +93,7 @@ class SameConv2d(nn.Conv2d):
         height, width = input.shape[-2:]
         rows = max((-(-height // stride) - 1) * stride + kernel - height, 0)
         columns = max((-(-width // stride) - 1) * stride + kernel - width, 0)
-        padded = F.pad(
-            input, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
-        )
+        padded = F.pad(input, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
         return F.conv2d(padded, self.weight, self.bias, stride, 0, 1, self.groups)
 
 
@@ -155,6 +153,7 @@ class EfficientNetLiteModel(PreTrainedModel):
     main_input_name = "pixel_values"
     input_modalities = ("image",)
     _no_split_modules = ("InvertedResidual",)
+    _supports_sdpa = True  # it has no attention; LLaVA asks all its parts alike
 
     def __init__(self, config: EfficientNetLiteConfig) -> None:
         super().__init__(config)

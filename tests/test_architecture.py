@@ -17,12 +17,14 @@ LONGEST_MODULE = 450
 # Each room of assistant/ with those directly left of it; it may import these and all left of them.
 LEFT_OF: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "prompts": (),
     "settings": ("errors",),
     "images": ("settings",),
     "weights": ("images",),
+    "adapter_files": ("weights",),
     "vision": ("weights",),
     "llava": ("vision",),
-    "engine": ("llava",),
+    "engine": ("adapter_files", "llava", "prompts"),
     "chat_model": ("engine",),
     "store": ("settings",),
     "knowledge": ("images", "store"),

@@ -414,10 +414,10 @@ def test_a_broken_plug_in_costs_one_line_and_no_other_command(
 # --- fetch, progress and doctor
 
 
-def stand_in_weights(monkeypatch: pytest.MonkeyPatch, **names: Any) -> None:
-    module = ModuleType("assistant.weights")
+def stand_in(monkeypatch: pytest.MonkeyPatch, module_name: str, **names: Any) -> None:
+    module = ModuleType(module_name)
     module.__dict__.update(names)
-    monkeypatch.setitem(sys.modules, "assistant.weights", module)
+    monkeypatch.setitem(sys.modules, module_name, module)
 
 
 def test_fetch_says_what_it_does_and_where_the_base_is(
@@ -429,7 +429,7 @@ def test_fetch_says_what_it_does_and_where_the_base_is(
         progress("Composing", None)
         return tmp_path / "base"
 
-    stand_in_weights(monkeypatch, ensure_embedded=ensure_embedded)
+    stand_in(monkeypatch, "assistant.llava", ensure_embedded=ensure_embedded)
     result = RUNNER.invoke(app, ["fetch"])
     assert result.stderr.splitlines() == ["Downloading", "Composing"]
     assert str(tmp_path / "base") in result.stdout
@@ -441,7 +441,7 @@ def test_a_base_that_cannot_be_fetched_ends_with_exit_code_2(
     def ensure_embedded(_settings: object, _progress: object) -> Path:
         raise WeightsError("The download stopped: run sightdesk fetch again.")
 
-    stand_in_weights(monkeypatch, ensure_embedded=ensure_embedded)
+    stand_in(monkeypatch, "assistant.llava", ensure_embedded=ensure_embedded)
     result = RUNNER.invoke(app, ["fetch"])
     assert result.exit_code == 2
     assert result.stderr == "The download stopped: run sightdesk fetch again.\n"
@@ -467,7 +467,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine without problems, whose base is in the folder that is returned."""
     base = tmp_path / "base"
     base.mkdir()
-    stand_in_weights(monkeypatch, embedded_directory=lambda _settings: base)
+    stand_in(monkeypatch, "assistant.weights", embedded_directory=lambda _settings: base)
     monkeypatch.setattr(machine, "version", lambda _name: "1.0")
     adapter = get_settings().data_dir / "adapters" / "shop"
     adapter.mkdir(parents=True)

@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 def fetch() -> None:
     """Get the embedded base and compose it; done once, later starts need no network."""
-    from assistant.weights import ensure_embedded
+    from assistant.llava import ensure_embedded
 
     with show_progress(plain=True) as report:
         folder = ensure_embedded(get_settings(), report)

@@ -1,0 +1,138 @@
+"""The commands of this package: ``sightdesk train`` and ``sightdesk evaluate``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapters.evaluate_cli import evaluate_app
+from assistant.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from adapters.mixture import Source
+
+# Shares of the tokens of a run: captions need the most, the other two are learnt quickly.
+_SHARES = {"captions": 0.74, "labels": 0.12, "pairs": 0.14}
+_VARIANTS = {"captions": 2, "labels": 2, "pairs": 1}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the root."""
+    app.add_typer(evaluate_app, name="evaluate")
+    app.command("train")(train_command)
+
+
+def train_command(
+    out: Annotated[Path, typer.Option(help="Folder for the adapter and the training state.")],
+    captions: Annotated[
+        list[Path] | None, typer.Option(help='JSON Lines, {"image", "references": [...]}.')
+    ] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(help='JSON Lines, {"image", "label", "coarse_label"?}; repeat for more.'),
+    ] = None,
+    easy_vqa: Annotated[bool, typer.Option(help="Add easy-VQA's training questions.")] = False,
+    minutes: Annotated[float | None, typer.Option(help="Train for this long.", min=0.1)] = None,
+    steps: Annotated[int, typer.Option(help="Train for at most this many steps.", min=1)] = 20_000,
+    seed: Annotated[int, typer.Option(help="Order of pictures, wording, initial values.")] = 0,
+    rank: Annotated[int, typer.Option(help="Rank of LoRA.", min=1, max=256)] = 32,
+    variants: Annotated[
+        int | None, typer.Option(help="Versions of each picture to encode.", min=1, max=16)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a report.")] = False,
+) -> None:
+    """Train projector and LoRA on your pictures; run it again to go on where it stopped."""
+    if not (captions or labels or easy_vqa):
+        raise InputError("There is nothing to train on; give --captions, --labels or --easy-vqa.")
+
+    from adapters.features import FeatureStore
+    from adapters.mixture import CaptionSource, LabelSource, PairSource
+    from adapters.packing import PromptTokens
+    from adapters.publish import draw_loss, save_adapter
+    from adapters.train import Feeder, Recipe, StepReport, prepare, train, tune_allocator
+
+    tune_allocator()  # before torch allocates anything large
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    from assistant.llava import ensure_embedded, load_base
+    from assistant.settings import get_settings
+    from assistant.weights import REVISION
+
+    settings = get_settings()
+    found: list[Source] = [CaptionSource.read(file) for file in captions or []]
+    goods = LabelSource.read(*labels) if labels else None
+    if goods is not None:
+        found.append(goods)
+    if easy_vqa:
+        found.append(PairSource.easy_vqa())
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    console = Console(stderr=True)
+    with Bar(
+        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console
+    ) as bar:
+        base = load_base(ensure_embedded(settings), "embedded", device, torch.bfloat16)
+        model: Any = base.model
+        stores = []
+        for source in found:
+            stores.append(
+                FeatureStore.build(
+                    model.model.vision_tower,
+                    source.paths,
+                    settings.cache_dir / "features",
+                    variants=variants or _VARIANTS[source.name],
+                    revision=REVISION,
+                    seed=seed,
+                    progress=_counter(bar, f"Encoding pictures: {source.name}"),
+                )
+            )
+        recipe = Recipe(steps=steps, minutes=minutes, seed=seed, rank=rank, alpha=2 * rank)
+        tokenizer = base.processor.tokenizer
+        prompts = PromptTokens(
+            tokenizer, model.config.image_token_id, model.config.image_seq_length
+        )
+        shares = [_SHARES[source.name] for source in found]
+        feeder = Feeder(
+            list(zip(found, stores, shares, strict=True)), prompts, recipe, tokenizer.pad_token_id
+        )
+        adapted = prepare(model, recipe)
+        task = bar.add_task("Training", total=1.0)
+
+        def watch(report: StepReport) -> None:
+            bar.update(
+                task,
+                completed=report.fraction,
+                description=f"Training: step {report.step}, loss {report.loss:.3f}",
+            )
+            if as_json and report.step % 10 == 0:
+                typer.echo(json.dumps({"step": report.step, "loss": round(report.loss, 4)}))
+
+        finished = train(adapted, feeder, recipe, out, sources=len(found), watch=watch)
+    draw_loss(out / "loss.csv", out / "loss.png")
+    if not finished:
+        console.print(f"Stopped; run the same command to go on: {shlex.join(sys.argv)}")
+        raise typer.Exit(130)
+    known = dict(zip(goods.labels, goods.coarse, strict=True)) if goods is not None else {}
+    save_adapter(adapted, out / "adapter", recipe, base=REVISION, labels=known)
+    console.print(f"The adapter is in {out / 'adapter'}; use it with --adapter {out / 'adapter'}.")
+
+
+def _counter(bar: Progress, description: str) -> Any:
+    """A callback (done, total) that shows a task of its own from its first call on."""
+    task: list[Any] = []
+
+    def report(done: int, total: int) -> None:
+        if not task:
+            task.append(bar.add_task(description, total=total))
+        bar.update(task[0], completed=done)
+
+    return report

@@ -1,0 +1,63 @@
+"""Write a trained adapter to disk: one directory that holds all that was trained."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors.torch import save_file
+
+from adapters.train import Recipe
+
+
+def save_adapter(
+    model: PeftModel, folder: Path, recipe: Recipe, *, base: str, labels: Mapping[str, str | None]
+) -> None:
+    """Save LoRA and projector in bfloat16 with their configuration and what they were made for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: tensor.detach().to("cpu", torch.bfloat16).contiguous()
+        for name, tensor in get_peft_model_state_dict(model).items()
+    }
+    config = model.peft_config["default"]
+    config.inference_mode = True
+    config.base_model_name_or_path = base
+    config.save_pretrained(str(folder))
+    partial = folder / "adapter_model.partial"
+    save_file(tensors, partial, metadata={"format": "pt"})
+    partial.replace(folder / "adapter_model.safetensors")
+    about: dict[str, Any] = {
+        "base": base,
+        "recipe": asdict(recipe),
+        "labels": {name: coarse or name for name, coarse in labels.items()},
+    }
+    text = json.dumps(about, indent=1, ensure_ascii=False)
+    (folder / "sightdesk.json").write_text(text + "\n", encoding="utf-8")
+
+
+def draw_loss(log: Path, picture: Path) -> None:
+    """Draw the loss of every step and its running mean from ``loss.csv`` to a PNG."""
+    from matplotlib.figure import Figure
+
+    with log.open(encoding="utf-8") as file:
+        rows = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
+    if not rows:
+        return
+    steps, losses = zip(*rows, strict=True)
+    smooth, mean = [], losses[0]
+    for loss in losses:
+        mean += (loss - mean) * 0.05
+        smooth.append(mean)
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss (nats per answer token)")
+    axes.plot(steps, losses, color="#c3cedd", linewidth=0.8, label="each step")
+    axes.plot(steps, smooth, color="#1f4e8c", label="running mean")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(picture, dpi=120)

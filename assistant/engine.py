@@ -1,0 +1,391 @@
+"""The engine: encode a picture once, then answer many questions about it.
+
+Every door of the product asks this module; it alone runs the model. Calls are serialised by a
+lock, and a stream that is abandoned stops the model at the next token.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
+
+from assistant.adapter_files import find_adapter
+from assistant.errors import InputError, WeightsError
+from assistant.images import LoadedImage
+from assistant.llava import Base, attach_adapter, ensure_embedded, load_base
+from assistant.prompts import DESCRIBE, LABEL_QUESTION, Detail
+from assistant.settings import Settings, get_settings
+from assistant.weights import Progress
+
+Mode = Literal["greedy", "beam", "sample"]
+_STREAM_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a conversation; ``images`` are the ids of the pictures that it shows."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """A picture as the language model sees it: ``features`` is ``[tokens, hidden_size]``."""
+
+    id: str
+    features: torch.Tensor = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn; the default is greedy."""
+
+    max_tokens: int = 96
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    beams: int = 1
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        limits = (
+            ("max_tokens", 1 <= self.max_tokens <= 4096, "between 1 and 4096"),
+            ("temperature", 0.0 <= self.temperature <= 5.0, "between 0 and 5"),
+            ("top_p", 0.0 < self.top_p <= 1.0, "above 0 and at most 1"),
+            ("beams", 1 <= self.beams <= 16, "between 1 and 16"),
+        )
+        for name, good, allowed in limits:
+            if not good:
+                raise InputError(f"{name} is {getattr(self, name)}; give a value {allowed}.")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer; ``finish`` says whether the model ended it or ran out of ``max_tokens``."""
+
+    text: str
+    tokens: int
+    seconds: float
+    finish: Literal["stop", "length"]
+
+
+class _Cancelled(StoppingCriteria):  # type: ignore[misc]
+    """Ends a generation when its reader has gone."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.BoolTensor:
+        stopped = torch.full((len(input_ids),), self.event.is_set(), device=input_ids.device)
+        return stopped  # type: ignore[return-value]
+
+
+class Engine:
+    """A base with an adapter, ready to answer."""
+
+    def __init__(self, base: Base, adapter: str | None, labels: dict[str, str]) -> None:
+        self.name = base.name
+        self.adapter = adapter
+        self.labels = labels
+        self.model: Any = base.model
+        self.processor = base.processor
+        self.device: torch.device = base.model.device
+        self._tokenizer = base.processor.tokenizer
+        self._image_token: str = base.processor.image_token
+        self._special = re.compile(
+            "|".join(re.escape(token) for token in self._tokenizer.all_special_tokens)
+        )
+        self._lock = threading.RLock()
+
+    @classmethod
+    def load(
+        cls,
+        base: str | None = None,
+        adapter: str | None = None,
+        *,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+    ) -> Engine:
+        """Load a base and an adapter by name; what is not given comes from the settings.
+
+        Raises:
+            WeightsError: the base cannot be fetched or read.
+            AdapterError: the adapter is unknown, unsafe, damaged or made for another base.
+        """
+        settings = settings or get_settings()
+        name = base or settings.base
+        chosen = adapter or settings.adapter
+        report = progress or (lambda _message, _fraction: None)
+        files = None
+        if name == "embedded" or chosen is not None:
+            files = find_adapter(chosen, settings)
+        device = _device(settings)
+        path = ensure_embedded(settings, progress) if name == "embedded" else name
+        report("Loading the model", None)
+        # The adapter is merged in full precision; only then does the model become bfloat16.
+        dtype = torch.float32 if files is not None else torch.bfloat16
+        loaded = load_base(path, name, device, dtype)
+        if files is not None:
+            report("Loading the adapter", None)
+            loaded = attach_adapter(loaded, files.path, files.name)
+        if not hasattr(loaded.processor, "image_token"):
+            raise WeightsError(
+                f"The base {name!r} does not take pictures; give one of the LLaVA family."
+            )
+        return cls(loaded, files.name if files is not None else None, files.labels if files else {})
+
+    def encode_image(self, image: LoadedImage) -> EncodedImage:
+        """Encode one picture."""
+        return self.encode_images([image])[0]
+
+    def encode_images(self, images: Sequence[LoadedImage]) -> list[EncodedImage]:
+        """Encode pictures in one pass of the vision tower and the projector."""
+        if not images:
+            return []
+        pixels = self.processor.image_processor(
+            [image.pixels for image in images], return_tensors="pt"
+        )
+        values = pixels["pixel_values"].to(self.device, self.model.dtype)
+        values = values.contiguous(memory_format=torch.channels_last)
+        with self._lock, torch.inference_mode():
+            features = self.model.get_image_features(pixel_values=values).pooler_output
+        return [EncodedImage(image.id, f) for image, f in zip(images, features, strict=True)]
+
+    def stream(
+        self,
+        turns: Sequence[Turn],
+        images: Sequence[EncodedImage] = (),
+        *,
+        sampling: Sampling = Sampling(),
+    ) -> Iterator[str]:
+        """Yield the answer in pieces of whole words as they come.
+
+        Closing the iterator, or any exception in its reader, stops the model at the next token.
+        Beam search has no words before its end: it then yields the whole answer at once.
+        """
+        if sampling.beams > 1 or sampling.stop:
+            yield self.generate(turns, images, sampling=sampling).text
+            return
+        inputs = self._inputs([(turns, images)])
+        streamer = TextIteratorStreamer(
+            self._tokenizer,
+            skip_prompt=False,
+            skip_special_tokens=True,
+            timeout=_STREAM_TIMEOUT_S,
+        )
+        cancelled = _Cancelled()
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                self._run(inputs, sampling, streamer=streamer, cancelled=cancelled)
+            except BaseException as error:  # handed to the reader, which raises it
+                failure.append(error)
+                streamer.end()
+
+        worker = threading.Thread(target=run, name="sightdesk-generate", daemon=True)
+        worker.start()
+        try:
+            for piece in streamer:
+                if piece:
+                    yield piece
+        finally:
+            cancelled.event.set()
+            worker.join()
+        if failure:
+            raise failure[0]
+
+    def generate(
+        self,
+        turns: Sequence[Turn],
+        images: Sequence[EncodedImage] = (),
+        *,
+        sampling: Sampling = Sampling(),
+    ) -> Answer:
+        """Answer the last turn of one conversation."""
+        return self.generate_batch([(turns, images)], sampling=sampling)[0]
+
+    def generate_batch(
+        self,
+        conversations: Sequence[tuple[Sequence[Turn], Sequence[EncodedImage]]],
+        *,
+        sampling: Sampling = Sampling(),
+    ) -> list[Answer]:
+        """Answer the last turn of each conversation in one batch."""
+        if not conversations:
+            return []
+        started = time.perf_counter()
+        tokens = self._run(self._inputs(conversations), sampling)
+        seconds = (time.perf_counter() - started) / len(conversations)
+        return [self._answer(row, sampling, seconds) for row in tokens]
+
+    def describe(
+        self,
+        images: Sequence[EncodedImage],
+        *,
+        detail: Detail = "sentence",
+        mode: Mode = "beam",
+        seed: int | None = None,
+    ) -> list[Answer]:
+        """Describe pictures, each on its own.
+
+        Args:
+            detail: a few words, one sentence, or a few sentences.
+            mode: most likely word by word, beam search, or drawn at random (with ``seed``).
+        """
+        if detail not in DESCRIBE:
+            raise InputError(f"detail is {detail!r}; give one of: {', '.join(DESCRIBE)}.")
+        sampling = {
+            "greedy": Sampling(max_tokens=96),
+            "beam": Sampling(max_tokens=96, beams=4),
+            "sample": Sampling(max_tokens=96, temperature=0.7, top_p=0.9, seed=seed),
+        }.get(mode)
+        if sampling is None:
+            raise InputError(f"mode is {mode!r}; give one of: greedy, beam, sample.")
+        request = DESCRIBE[detail]
+        return self.generate_batch(
+            [([Turn("user", request, (image.id,))], [image]) for image in images],
+            sampling=sampling,
+        )
+
+    def label(self, images: Sequence[EncodedImage]) -> list[str]:
+        """The most likely of the adapter's labels for each picture.
+
+        Raises:
+            InputError: the adapter has no labels.
+        """
+        if not self.labels:
+            raise InputError(
+                f"The adapter {self.adapter!r} has no labels; train one on labelled pictures."
+            )
+        written = {name.replace("-", " ").replace("_", " "): name for name in self.labels}
+        following = self._label_trie(list(written))
+
+        def allowed(_batch: int, ids: torch.Tensor) -> list[int]:
+            return following.get(tuple(ids.tolist()), [self._tokenizer.eos_token_id])
+
+        rows = self._run(
+            self._inputs(
+                [([Turn("user", LABEL_QUESTION, (image.id,))], [image]) for image in images]
+            ),
+            Sampling(max_tokens=24, beams=4),
+            allowed=allowed,
+        )
+        texts = [self._tokenizer.decode(row, skip_special_tokens=True).strip(" .") for row in rows]
+        return [written.get(text, text) for text in texts]
+
+    def _label_trie(self, labels: Sequence[str]) -> dict[tuple[int, ...], list[int]]:
+        """Prefix of an answer's tokens to the tokens that may follow."""
+        following: dict[tuple[int, ...], set[int]] = {}
+        for label in labels:
+            ids = self._tokenizer.encode(label + ".", add_special_tokens=False)
+            ids = [*ids, self._tokenizer.eos_token_id]
+            for end in range(len(ids)):
+                following.setdefault(tuple(ids[:end]), set()).add(ids[end])
+        return {prefix: sorted(ids) for prefix, ids in following.items()}
+
+    def _inputs(
+        self, conversations: Sequence[tuple[Sequence[Turn], Sequence[EncodedImage]]]
+    ) -> dict[str, torch.Tensor]:
+        """Embeddings ``[B, L, hidden]`` and mask ``[B, L]``, padded on the left."""
+        rows = [self._embed(turns, images) for turns, images in conversations]
+        length = max(len(row) for row in rows)
+        hidden = rows[0].shape[1]
+        embeds = torch.zeros(
+            (len(rows), length, hidden), dtype=self.model.dtype, device=self.device
+        )
+        mask = torch.zeros((len(rows), length), dtype=torch.long, device=self.device)
+        for number, row in enumerate(rows):
+            embeds[number, length - len(row) :] = row
+            mask[number, length - len(row) :] = 1
+        return {"inputs_embeds": embeds, "attention_mask": mask}
+
+    def _embed(self, turns: Sequence[Turn], images: Sequence[EncodedImage]) -> torch.Tensor:
+        """One conversation as ``[L, hidden]``, the pictures' features in their places."""
+        if not turns or turns[-1].role == "assistant" or not turns[-1].text.strip():
+            raise InputError("The question is empty; ask something about the picture.")
+        known = {image.id: image for image in images}
+        messages, shown = [], []
+        for turn in turns:
+            parts: list[dict[str, str]] = []
+            for id_ in turn.images:
+                if id_ not in known:
+                    raise InputError(f"The image {id_[:12]} is not there; encode it first.")
+                shown.append(known[id_].features)
+                parts.append({"type": "image"})
+            # Special tokens written out by a user would end the turn or stand for a picture.
+            parts.append({"type": "text", "text": self._special.sub(" ", turn.text).strip()})
+            messages.append({"role": turn.role, "content": parts})
+        text = self.processor.apply_chat_template(messages, add_generation_prompt=True)
+        pieces = text.split(self._image_token)
+        expanded = pieces[0] + "".join(
+            self._image_token * len(features) + piece
+            for features, piece in zip(shown, pieces[1:], strict=True)
+        )
+        ids = self._tokenizer(expanded, return_tensors="pt", add_special_tokens=False)
+        ids = ids["input_ids"][0].to(self.device)
+        with torch.inference_mode():
+            embeds: torch.Tensor = self.model.get_input_embeddings()(ids)
+            if shown:
+                places = (ids == self.model.config.image_token_id).unsqueeze(-1)
+                features = torch.cat(shown).to(embeds.device, embeds.dtype)
+                embeds = embeds.masked_scatter(places, features)
+        return embeds
+
+    def _run(
+        self,
+        inputs: dict[str, torch.Tensor],
+        sampling: Sampling,
+        *,
+        streamer: TextIteratorStreamer | None = None,
+        cancelled: _Cancelled | None = None,
+        allowed: Callable[[int, torch.Tensor], list[int]] | None = None,
+    ) -> torch.Tensor:
+        """New token ids ``[B, N]``, padded on the right with the end token."""
+        options: dict[str, Any] = {
+            "max_new_tokens": sampling.max_tokens,
+            "num_beams": sampling.beams,
+            "do_sample": sampling.temperature > 0,
+            "pad_token_id": self._tokenizer.pad_token_id or self._tokenizer.eos_token_id,
+            "prefix_allowed_tokens_fn": allowed,
+        }
+        if sampling.temperature > 0:
+            options |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+        if sampling.stop:
+            options |= {"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer}
+        if cancelled is not None:
+            options["stopping_criteria"] = StoppingCriteriaList([cancelled])
+        if streamer is not None:
+            options["streamer"] = streamer
+        with self._lock, torch.inference_mode(), torch.random.fork_rng(enabled=True):
+            if sampling.seed is not None:
+                torch.manual_seed(sampling.seed)
+            result: torch.Tensor = self.model.generate(**inputs, **options)
+        return result
+
+    def _answer(self, row: torch.Tensor, sampling: Sampling, seconds: float) -> Answer:
+        ids = row.tolist()
+        ends = {self._tokenizer.eos_token_id, self._tokenizer.pad_token_id}
+        count = next((at for at, token in enumerate(ids) if token in ends), len(ids))
+        text = self._tokenizer.decode(ids[:count], skip_special_tokens=True).strip()
+        for stop in sampling.stop:
+            text = text.split(stop)[0]
+        ended = count < sampling.max_tokens
+        return Answer(text, count, seconds, "stop" if ended else "length")
+
+
+def _device(settings: Settings) -> torch.device:
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("SIGHTDESK_DEVICE is cuda, but there is no CUDA device; set it to cpu.")
+    if settings.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(settings.device)
