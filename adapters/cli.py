@@ -1,4 +1,4 @@
-"""The commands of this package: ``sightdesk train`` and ``sightdesk evaluate``."""
+"""The commands of this package: ``sightdesk train``, ``evaluate`` and ``questions``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapters.evaluate_cli import evaluate_app
+from adapters.questions_cli import questions_command
 from assistant.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the root."""
     app.add_typer(evaluate_app, name="evaluate")
     app.command("train")(train_command)
+    app.command("questions")(questions_command)
 
 
 def train_command(

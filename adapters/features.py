@@ -12,6 +12,7 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,12 +32,12 @@ def fused(tower: EfficientNetLiteModel) -> EfficientNetLiteModel:
     tower = copy.deepcopy(tower).float()
     for module in tower.modules():
         if isinstance(module, ConvNorm):
-            norm = module.norm
+            norm: Any = module.norm
             module.conv.weight, module.conv.bias = fuse_conv_bn_weights(
                 module.conv.weight, None, norm.running_mean, norm.running_var, norm.eps,
                 norm.weight, norm.bias,
             )  # fmt: skip
-            module.norm = nn.Identity()
+            module.norm = nn.Identity()  # type: ignore[assignment]
     return tower
 
 
@@ -102,7 +103,8 @@ class FeatureStore:
         done = int(counter.read_text()) if counter.exists() and file.exists() else 0
         data = np.memmap(file, dtype=np.int16, mode="r+" if done else "w+", shape=shape)
         if done < len(paths):
-            encoder = fused(tower).to(torch.bfloat16).to(memory_format=torch.channels_last)
+            encoder: Any = fused(tower)
+            encoder = encoder.to(torch.bfloat16).to(memory_format=torch.channels_last)
             for start in range(done, len(paths), _BATCH):
                 chunk = paths[start : start + _BATCH]
                 pixels = [open_image(path).pixels for path in chunk]

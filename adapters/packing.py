@@ -118,7 +118,7 @@ class PromptTokens:
 
 
 def fill_rows(trees: Sequence[Tree], capacity: int) -> list[list[Tree]]:
-    """Put trees into rows of at most ``capacity`` tokens, or one longer tree (first-fit decreasing).
+    """Put trees into rows of at most ``capacity`` tokens, or one longer tree, longest first.
 
     Short rows waste no padding beside long ones, and attention stays quadratic in ``capacity``.
     """

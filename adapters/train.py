@@ -215,7 +215,7 @@ def _trainable(model: PeftModel) -> dict[str, torch.nn.Parameter]:
 
 
 def _save(folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer, state: _State) -> None:
-    """Write weights, moments and counters beside the last ones, then rename: always one is whole."""
+    """Write weights, moments and counters to a new file, then rename: one is always whole."""
     parameters = _trainable(model)
     tensors = {f"weight.{name}": p.detach() for name, p in parameters.items()}
     for name, parameter in parameters.items():

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
@@ -78,7 +78,7 @@ class Answer:
     finish: Literal["stop", "length"]
 
 
-class _Cancelled(StoppingCriteria):  # type: ignore[misc]
+class _Cancelled(StoppingCriteria):
     """Ends a generation when its reader has gone."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class _Cancelled(StoppingCriteria):  # type: ignore[misc]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.BoolTensor:
         stopped = torch.full((len(input_ids),), self.event.is_set(), device=input_ids.device)
-        return stopped  # type: ignore[return-value]
+        return cast(torch.BoolTensor, stopped)
 
 
 class Engine:

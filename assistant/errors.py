@@ -1,7 +1,7 @@
 """Every error that Sightdesk raises on purpose.
 
     SightdeskError              one sentence that says what is wrong and what to do next
-     ├── InputError             an argument that a person or a program gave: empty question, bad option
+     ├── InputError             an argument that cannot be used: empty question, bad option
      ├── ImageError             bytes that are no picture, or one too large to open
      ├── DataError              a training or evaluation file: missing, malformed row (file:line)
      ├── WeightsError           a base that cannot be fetched, verified, stored or read

