@@ -26,6 +26,7 @@ from transformers import (
     PreTrainedModel,
 )
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+from transformers.utils.logging import disable_progress_bar
 
 from assistant.errors import AdapterError, WeightsError
 from assistant.settings import Settings
@@ -37,6 +38,8 @@ from assistant.weights import (
     embedded_parts,
     has_embedded,
 )
+
+disable_progress_bar()  # the callers show their own
 
 # A spare token of SmolLM2's vocabulary stands for the picture. A new one would make 49,153 rows
 # and end the parity with the GGUF.

@@ -556,6 +556,7 @@ def test_chat_starts_the_page_without_telemetry(started: list[list[str]]) -> Non
     assert command[:5] == [sys.executable, "-P", "-m", "streamlit", "run"]
     assert {
         "--browser.gatherUsageStats=false",
+        "--client.toolbarMode=viewer",
         "--server.headless=true",
         "--server.address=127.0.0.1",
     } <= set(command)

@@ -119,7 +119,7 @@ def test_train_of_the_whole_llava_leaves_the_tower_alone() -> None:
 
 
 def test_registered_with_transformers() -> None:
-    config = AutoConfig.for_model("efficientnet_lite", **tiny.tower_config().to_dict())
+    config = AutoConfig.for_model(**tiny.tower_config().to_dict())
     assert isinstance(config, EfficientNetLiteConfig)
     assert config.hidden_size == 16 + 8 + 12 + 3
     assert isinstance(AutoModel.from_config(config), EfficientNetLiteModel)

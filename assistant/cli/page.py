@@ -45,6 +45,7 @@ def chat(
         # The watcher walks every imported module and trips over transformers' lazy ones.
         "--server.fileWatcherType=none",
         "--browser.gatherUsageStats=false",
+        "--client.toolbarMode=viewer",
     ]
     if port is not None:
         options.append(f"--server.port={port}")
