@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from assistant.errors import DataError
 from assistant.images import open_image
 from assistant.vision import ConvNorm, EfficientNetLiteModel
 
@@ -91,11 +92,20 @@ class FeatureStore:
 
         Args:
             revision: what identifies the tower's weights; another one has another cache.
+
+        Raises:
+            DataError: a picture is not there.
+            ImageError: a picture cannot be opened.
         """
         config = tower.config
-        key = json.dumps(
-            [revision, variants, seed, [[str(p), p.stat().st_size] for p in paths]]
-        ).encode()
+        try:
+            sizes = [[str(path), path.stat().st_size] for path in paths]
+        except OSError as error:
+            raise DataError(
+                f"The picture {error.filename} cannot be read ({error.strerror}); "
+                "correct the row that names it."
+            ) from error
+        key = json.dumps([revision, variants, seed, sizes]).encode()
         name = hashlib.sha256(key).hexdigest()[:24]
         folder.mkdir(parents=True, exist_ok=True)
         file, counter = folder / f"{name}.features", folder / f"{name}.done"
@@ -117,13 +127,13 @@ class FeatureStore:
                         elif variant > 1:
                             picture = jittered(picture, rng)
                         inputs.append(pixel_values(picture, config.image_size))
-                    stacked = torch.stack(inputs).to(torch.bfloat16)
+                    stacked = torch.stack(inputs).to(tower.device, torch.bfloat16)
                     with torch.inference_mode():
                         features = encoder(
                             stacked.to(memory_format=torch.channels_last)
                         ).last_hidden_state
                     rows = [(start + offset) * variants + variant for offset in range(len(chunk))]
-                    data[rows] = features.contiguous().view(torch.int16).numpy()
+                    data[rows] = features.cpu().contiguous().view(torch.int16).numpy()
                 data.flush()
                 counter.write_text(str(start + len(chunk)))
                 if progress is not None:

@@ -74,6 +74,8 @@ def read_rows(file: Path, *keys: str) -> list[dict]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise DataError(f"{file} cannot be read ({error.strerror}); check the path.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is not UTF-8 text; save it as JSON Lines in UTF-8.") from error
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

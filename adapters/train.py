@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
@@ -234,24 +235,25 @@ def _restore(folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer) -
     file = folder / "state.safetensors"
     if not file.exists():
         return None
-    from safetensors import safe_open
-
     try:
         tensors = load_file(file)
         with safe_open(file, "pt") as opened:
             state = _State(**json.loads(opened.metadata()["state"]))
-    except Exception as error:
+        for name, parameter in _trainable(model).items():
+            weight = tensors[f"weight.{name}"]
+            if weight.shape != parameter.shape:
+                raise ValueError(f"{name} is of shape {tuple(weight.shape)}")
+            parameter.data.copy_(weight)
+            if f"exp_avg.{name}" in tensors:
+                optimizer.state[parameter] = {
+                    "step": tensors[f"step.{name}"].reshape(()),
+                    "exp_avg": tensors[f"exp_avg.{name}"],
+                    "exp_avg_sq": tensors[f"exp_avg_sq.{name}"],
+                }
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"The training state {file} is damaged; remove it to start afresh."
+            f"The training state {file} is damaged or of another rank; remove it to start afresh."
         ) from error
-    for name, parameter in _trainable(model).items():
-        parameter.data.copy_(tensors[f"weight.{name}"])
-        if f"exp_avg.{name}" in tensors:
-            optimizer.state[parameter] = {
-                "step": tensors[f"step.{name}"].reshape(()),
-                "exp_avg": tensors[f"exp_avg.{name}"],
-                "exp_avg_sq": tensors[f"exp_avg_sq.{name}"],
-            }
     return state
 
 

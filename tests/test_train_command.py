@@ -1,0 +1,104 @@
+"""`sightdesk train` from files to an adapter that the engine loads, on the tiny base."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from adapters.cli import register
+from adapters.mixture import CaptionSource, LabelSource, read_rows
+from assistant import llava
+from assistant.engine import Engine
+from assistant.errors import DataError, InputError
+from tests import tiny
+
+
+@pytest.fixture(autouse=True)
+def tiny_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny base in the embedded one's place."""
+    monkeypatch.setattr(llava, "ensure_embedded", lambda *_: tiny.directory())
+
+
+@pytest.fixture
+def captions(tmp_path: Path) -> Path:
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    names = [path.name for path in tiny.picture_files(folder, 3)]
+    texts = ["A brown dog runs on the grass .", "Two men in red shirts play guitars ."]
+    return write(folder, [{"image": name, "references": texts} for name in names])
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    folder = tmp_path / "goods"
+    folder.mkdir()
+    names = [path.name for path in tiny.picture_files(folder, 2)]
+    rows: list[dict[str, Any]] = [{"image": names[0], "label": "Granny-Smith", "coarse_label": "A"}]
+    return write(folder, [*rows, {"image": names[1], "label": "Kiwi"}])
+
+
+def write(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    file = folder / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def run(*arguments: object) -> Any:
+    app = typer.Typer()
+    register(app)
+    command = ["train", *map(str, arguments)]
+    return CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+def test_from_files_to_answers(captions: Path, labels: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    common = ("--captions", captions, "--labels", labels, "--out", out, "--rank", 2)
+    result = run(*common, "--steps", 2)
+    assert result.exit_code == 0, result.output
+    assert (out / "loss.png").is_file()
+    engine = Engine.load(base=str(tiny.directory()), adapter=str(out / "adapter"))
+    images = engine.encode_images([tiny.picture(seed) for seed in range(3)])
+    assert set(engine.label(images)) <= {"Granny-Smith", "Kiwi"}
+    assert engine.labels == {"Granny-Smith": "A", "Kiwi": "Kiwi"}
+    before = (out / "loss.csv").read_text()
+    again = run(*common, "--steps", 3)
+    assert again.exit_code == 0
+    after = (out / "loss.csv").read_text()
+    assert after.startswith(before), "more steps go on from the state"
+    assert len(after.splitlines()) == len(before.splitlines()) + 1
+
+
+def test_nothing_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give --captions, --labels or --easy-vqa"):
+        run("--out", tmp_path)
+
+
+def test_rows_that_cannot_be_used_are_named(captions: Path) -> None:
+    good = captions.read_text(encoding="utf-8")
+    for bad, message in [
+        ("{", r"rows\.jsonl:7 is not JSON"),
+        ("[]", r"rows\.jsonl:7 has no 'image'"),
+        ('{"image": "x.png"}', r"rows\.jsonl:7 has no 'references'"),
+    ]:
+        captions.write_text(good + bad + "\n", encoding="utf-8")
+        with pytest.raises(DataError, match=message):
+            CaptionSource.read(captions)
+    captions.write_text("\n", encoding="utf-8")
+    with pytest.raises(DataError, match="has no rows"):
+        read_rows(captions)
+    with pytest.raises(DataError, match="cannot be read"):
+        LabelSource.read(captions.with_name("missing.jsonl"))
+    captions.write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match=r"rows\.jsonl"):
+        read_rows(captions)
+
+
+def test_a_picture_that_is_not_there(labels: Path, tmp_path: Path) -> None:
+    (labels.parent / "1.png").unlink()
+    with pytest.raises(DataError, match=r"1\.png"):
+        run("--labels", labels, "--out", tmp_path / "out", "--steps", 1)
