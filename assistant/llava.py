@@ -7,6 +7,7 @@ The embedded base is transformers' own `LlavaForConditionalGeneration` with the 
 from __future__ import annotations
 
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,8 +201,11 @@ def attach_adapter(base: Base, path: Path, name: str) -> Base:
         AdapterError: the adapter was made for another base, or its configuration is damaged.
     """
     try:
-        adapted = PeftModel.from_pretrained(base.model, path, is_trainable=False)
-        merged = adapted.merge_and_unload(safe_merge=True)
+        with warnings.catch_warnings():
+            # peft asks transformers for a name that it renamed; users can do nothing with that.
+            warnings.simplefilter("ignore", FutureWarning)
+            adapted = PeftModel.from_pretrained(base.model, path, is_trainable=False)
+            merged = adapted.merge_and_unload(safe_merge=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise AdapterError(
             f"The adapter {name!r} does not fit the base {base.name!r}; "
