@@ -31,6 +31,7 @@ def save_adapter(
     config.save_pretrained(str(folder))
     partial = folder / "adapter_model.partial"
     save_file(tensors, partial, metadata={"format": "pt"})
+    partial.chmod(0o644)  # safetensors writes files that only their owner may read
     partial.replace(folder / "adapter_model.safetensors")
     about: dict[str, Any] = {
         "base": base,

@@ -30,6 +30,7 @@ class ScriptedEngine:
 
     def __init__(self, reply: Callable[[int, str], str]) -> None:
         self.reply = reply
+        self.labels: dict[str, str] = {}
         self.encoded: list[list[int]] = []
         self.calls: list[SimpleNamespace] = []
 
