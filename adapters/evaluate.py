@@ -17,7 +17,7 @@ import json
 import random
 import time
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -170,7 +170,7 @@ def evaluate_labels(
     data: Path,
     options: Options = Options(),
     *,
-    known_labels: Sequence[str] = (),
+    known_labels: Mapping[str, str] | Sequence[str] = (),
 ) -> Results:
     """Label every picture of `data` and count the right fine and coarse labels.
 

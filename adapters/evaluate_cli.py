@@ -107,7 +107,7 @@ def labels(
     options = Options(limit, seed, batch_size, predictions, skip_bad)
     check_data("labels", data, options)
     with _session(base, adapter, options) as (engine, options):
-        results = evaluate_labels(engine, data, options, known_labels=list(engine.labels))
+        results = evaluate_labels(engine, data, options, known_labels=engine.labels)
     _show("labels", results, as_json)
 
 

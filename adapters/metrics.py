@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pycocoevalcap.bleu.bleu import Bleu
@@ -249,14 +249,18 @@ class LabelMatcher:
 
     Args:
         coarse_by_label: every label with its coarse label, or None where it has none.
-        known_labels: further labels that a model may answer with. They are never right, but keep
+        known_labels: further labels that a model may answer with, with their coarse labels where
+            it is a mapping. None of them is the right fine label, but they keep
             "Orange-Bell-Pepper" from being read as "Orange" when no photo of it is in the data.
     """
 
     def __init__(
-        self, coarse_by_label: dict[str, str | None], known_labels: Iterable[str] = ()
+        self,
+        coarse_by_label: dict[str, str | None],
+        known_labels: Mapping[str, str] | Iterable[str] = (),
     ) -> None:
-        self._coarse_by_label = dict(coarse_by_label)
+        further = dict(known_labels) if isinstance(known_labels, Mapping) else {}
+        self._coarse_by_label: dict[str, str | None] = {**further, **coarse_by_label}
         coarse = [name for name in coarse_by_label.values() if name is not None]
         self._fine = _index([*coarse_by_label, *known_labels])
         self._coarse = _index(coarse)

@@ -320,3 +320,9 @@ def test_predictions_and_rows_must_pair_up() -> None:
         score_answers(["yes"], [])
     with pytest.raises(InputError):
         score_labels([], [("Leek", None)], LabelMatcher(COARSE))
+
+
+def test_the_coarse_label_of_a_label_that_is_not_in_the_data() -> None:
+    matcher = LabelMatcher({"Royal-Gala": "Apple"}, {"Granny-Smith": "Apple"})
+    assert matcher.fine("Granny Smith.") == "Granny-Smith"
+    assert matcher.coarse("Granny Smith.") == "Apple"
