@@ -42,7 +42,7 @@ def fused(tower: EfficientNetLiteModel) -> EfficientNetLiteModel:
     return tower
 
 
-def jittered(pixels: Image.Image, rng: random.Random) -> Image.Image:
+def jittered(pixels: Image.Image, rng: random.Random, size: int) -> Image.Image:
     """Crop to 75–100 % of the area with an aspect changed by up to a quarter, mirror by chance."""
     area = rng.uniform(0.75, 1.0)
     aspect = rng.uniform(0.8, 1.25) ** 0.5
@@ -51,7 +51,7 @@ def jittered(pixels: Image.Image, rng: random.Random) -> Image.Image:
     left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
     w, h = pixels.size
     box = (left * w, top * h, (left + width) * w, (top + height) * h)
-    crop = pixels.resize((260, 260), Image.Resampling.BILINEAR, box=box)
+    crop = pixels.resize((size, size), Image.Resampling.BILINEAR, box=box)
     return ImageOps.mirror(crop) if rng.random() < 0.5 else crop
 
 
@@ -125,7 +125,7 @@ class FeatureStore:
                         if variant == 1:
                             picture = ImageOps.mirror(picture)
                         elif variant > 1:
-                            picture = jittered(picture, rng)
+                            picture = jittered(picture, rng, config.image_size)
                         inputs.append(pixel_values(picture, config.image_size))
                     stacked = torch.stack(inputs).to(tower.device, torch.bfloat16)
                     with torch.inference_mode():

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Protocol
 
 from adapters.packing import Branch
-from adapters.questions import CANT_TELL, QA, CaptionQuestions, clean_caption
+from adapters.questions import QA, CaptionQuestions, clean_caption
 from assistant.errors import DataError
-from assistant.prompts import DESCRIBE, LABEL_QUESTION
+from assistant.prompts import CANT_TELL, DESCRIBE, LABEL_QUESTION, spoken_label
 
 SENTENCE_REQUESTS = (
     "Describe this picture in one sentence.",
@@ -220,8 +220,3 @@ class PairSource:
 def sentence(text: str) -> str:
     """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
-
-
-def spoken_label(label: str) -> str:
-    """``Golden-Delicious`` as a person would write it: ``Golden Delicious``."""
-    return label.replace("-", " ").replace("_", " ")

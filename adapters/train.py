@@ -147,13 +147,17 @@ class Feeder:
     ) -> None:
         self._sources, self._prompts, self._recipe = sources, prompts, recipe
         self._pad_id = pad_id
+        self._orders: dict[int, tuple[int, list[int]]] = {}  # source: its epoch and shuffle
 
     def _visit(self, number: int, count: int) -> tuple[int, random.Random]:
         """Picture of the ``count``-th visit to a source: a fresh shuffle for every epoch."""
         source = self._sources[number][0]
         epoch, place = divmod(count, len(source.paths))
-        order = list(range(len(source.paths)))
-        random.Random(f"{self._recipe.seed} {source.name} {epoch}").shuffle(order)
+        known, order = self._orders.get(number, (-1, []))
+        if known != epoch:
+            order = list(range(len(source.paths)))
+            random.Random(f"{self._recipe.seed} {source.name} {epoch}").shuffle(order)
+            self._orders[number] = (epoch, order)
         return order[place], random.Random(f"{self._recipe.seed} {source.name} {count}")
 
     def draw(self, visits: list[int], spent: list[int]) -> tuple[Batch, torch.Tensor, int]:
@@ -285,8 +289,8 @@ def train(
         (projector if any(layer in name for layer in PROJECTOR) else lora).append(parameter)
     optimizer = torch.optim.AdamW(
         [
-            {"params": lora, "peak": recipe.lora_rate},
-            {"params": projector, "peak": recipe.projector_rate},
+            {"params": lora},
+            {"params": projector},
         ],
         lr=0.0,
         betas=(0.9, 0.98),

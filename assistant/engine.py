@@ -20,7 +20,7 @@ from assistant.adapter_files import find_adapter
 from assistant.errors import InputError, WeightsError
 from assistant.images import LoadedImage
 from assistant.llava import Base, attach_adapter, ensure_embedded, load_base
-from assistant.prompts import DESCRIBE, LABEL_QUESTION, Detail
+from assistant.prompts import DESCRIBE, LABEL_QUESTION, Detail, spoken_label
 from assistant.settings import Settings, get_settings
 from assistant.weights import Progress
 
@@ -290,7 +290,7 @@ class Engine:
 
     def _label_ids(self, label: str) -> tuple[int, ...]:
         """The tokens of the answer that stands for a label, as in training, and the end token."""
-        spoken = label.replace("-", " ").replace("_", " ") + "."
+        spoken = spoken_label(label) + "."
         ids = self._tokenizer.encode(spoken, add_special_tokens=False, split_special_tokens=True)
         return (*ids, self._tokenizer.eos_token_id)
 

@@ -13,3 +13,8 @@ DESCRIBE: Final[dict[str, str]] = {
 }
 LABEL_QUESTION: Final = "What product is this?"
 CANT_TELL: Final = "I can't tell from this picture."
+
+
+def spoken_label(label: str) -> str:
+    """``Golden-Delicious`` as it is written in an answer: ``Golden Delicious``."""
+    return label.replace("-", " ").replace("_", " ")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from assistant.images import fit_within
 from assistant.prompts import DESCRIBE
 
 if TYPE_CHECKING:
@@ -140,8 +141,6 @@ class Conversation:
 
 def make_thumbnail(pixels: Image.Image) -> bytes:
     """JPEG of a picture, at most `THUMBNAIL_PIXELS` on its longer side."""
-    small = pixels.copy()
-    small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
     data = BytesIO()
-    small.save(data, "JPEG", quality=85)
+    fit_within(pixels, THUMBNAIL_PIXELS).save(data, "JPEG", quality=85)
     return data.getvalue()

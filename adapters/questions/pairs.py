@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-CANT_TELL = "I can't tell from this picture."
+from assistant.prompts import CANT_TELL as CANT_TELL
+
 Kind = Literal["presence", "colour", "number", "who", "what", "where", "doing", "unanswerable"]
 KINDS: tuple[Kind, ...] = (
     "presence", "colour", "number", "who", "what", "where", "doing", "unanswerable"
