@@ -1,14 +1,7 @@
 """Evaluation: run an engine over a data file and score what it says.
 
-A data file holds one JSON object a line; blank lines are skipped, further keys are ignored, and
-image paths are relative to the file:
-
-    captions  {"image": "a.jpg", "references": ["A dog runs .", ...]}
-    vqa       {"image": "a.jpg", "question": "What colour is the dog?", "answer": "brown"}
-    labels    {"image": "a.jpg", "label": "Royal-Gala", "coarse_label": "Apple"}   (coarse optional)
-
 Every row is checked before the first picture is encoded, sampled or not. This module knows what is
-asked and in which batches; how answers are scored is in `adapters.metrics`.
+asked and in which batches; `adapters.rows` reads the data files, `adapters.metrics` scores answers.
 """
 
 from __future__ import annotations
@@ -16,17 +9,27 @@ from __future__ import annotations
 import json
 import random
 import time
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from os.path import isfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Literal
 
 from adapters import metrics
-from assistant.errors import DataError, ImageError, InputError
+from adapters.rows import (
+    CaptionRow,
+    LabelRow,
+    QuestionRow,
+    Row,
+    RowT,
+    bad_row,
+    read_captions,
+    read_labels,
+    read_questions,
+)
+from assistant.errors import ImageError, InputError
 from assistant.images import LoadedImage, open_image
 
 if TYPE_CHECKING:
@@ -69,41 +72,6 @@ class Options:
             raise InputError(f"A batch size of {self.batch_size} cannot be used; give 1 or more.")
 
 
-@dataclass(frozen=True)
-class Row:
-    """A checked row: its file:line, its image as written there, and where the image file is."""
-
-    where: str
-    image: str
-    path: Path
-
-
-@dataclass(frozen=True)
-class CaptionRow(Row):
-    """A picture with at least one reference caption."""
-
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class QuestionRow(Row):
-    """A picture with a question and its answer."""
-
-    question: str
-    answer: str
-
-
-@dataclass(frozen=True)
-class LabelRow(Row):
-    """A picture with its label and, where there is one, its coarse label."""
-
-    label: str
-    coarse_label: str | None
-
-
-RowT = TypeVar("RowT", bound=Row)
-
-
 def evaluate_captions(
     engine: Engine,
     data: Path,
@@ -122,7 +90,7 @@ def evaluate_captions(
         DataError: `data` or one of its rows or pictures cannot be used.
         InputError: an option cannot be used, or the predictions cannot be written.
     """
-    rows = _read_rows(data, _caption_row, options)
+    rows = _caption_rows(data, options)
 
     def describe(batch: Sequence[tuple[CaptionRow, EncodedImage]]) -> list[str]:
         images = [image for _, image in batch]
@@ -150,7 +118,7 @@ def evaluate_vqa(
     """
     from assistant.engine import Sampling, Turn  # imports torch, which takes seconds
 
-    rows = _read_rows(data, _question_row, options)
+    rows = _with_pictures(read_questions(data), options)
     sampling = Sampling(max_tokens=ANSWER_TOKENS)
 
     def ask(batch: Sequence[tuple[QuestionRow, EncodedImage]]) -> list[str]:
@@ -184,7 +152,7 @@ def evaluate_labels(
     Raises:
         DataError: also for a label with two coarse labels.
     """
-    rows = _read_rows(data, _label_row, options)
+    rows = _with_pictures(read_labels(data), options)
     matcher = metrics.LabelMatcher(_coarse_by_label(rows), known_labels)
 
     def label(batch: Sequence[tuple[LabelRow, EncodedImage]]) -> list[str]:
@@ -199,11 +167,11 @@ def evaluate_labels(
 def check_data(kind: Literal["captions", "vqa", "labels"], data: Path, options: Options) -> None:
     """Raise the evaluation's DataErrors before a model is loaded; no picture is opened yet."""
     if kind == "captions":
-        _read_rows(data, _caption_row, options)
+        _caption_rows(data, options)
     elif kind == "vqa":
-        _read_rows(data, _question_row, options)
+        _with_pictures(read_questions(data), options)
     else:
-        _coarse_by_label(_read_rows(data, _label_row, options))
+        _coarse_by_label(_with_pictures(read_labels(data), options))
 
 
 def _evaluate(
@@ -268,7 +236,7 @@ def _encode(
                 opened.append((group, open_image(group[0].path)))
             except ImageError as error:
                 if not options.skip_bad:
-                    raise _bad_row(
+                    raise bad_row(
                         group[0].where,
                         f"the image {group[0].image!r} cannot be used "
                         f"({str(error).rstrip('.')}), replace it or skip bad images (--skip-bad)",
@@ -303,17 +271,21 @@ def _open_predictions(path: Path | None, data: Path) -> Iterator[IO[str] | None]
         yield file
 
 
-def _read_rows(
-    data: Path, parse: Callable[[str, Path, dict[str, Any]], RowT], options: Options
-) -> list[RowT]:
-    """Read and check every row of `data`."""
-    rows = [parse(where, data.parent, record) for where, record in _read_records(data)]
-    if not rows:
-        raise DataError(f"{data} holds no rows; give a file with one JSON object a line.")
+def _caption_rows(data: Path, options: Options) -> list[CaptionRow]:
+    rows = read_captions(data)
+    for row in rows:
+        for text in row.references:
+            if not metrics.tokenize_caption(text):
+                raise bad_row(row.where, f"the reference {text!r} has no words, write or remove it")
+    return _with_pictures(rows, options)
+
+
+def _with_pictures(rows: list[RowT], options: Options) -> list[RowT]:
+    """The rows, after a look whether their image files are there."""
     if not options.skip_bad:
         for row in rows:
             if not isfile(row.path):
-                raise _bad_row(
+                raise bad_row(
                     row.where,
                     f"there is no image file {row.image!r} (looked for {row.path}), correct the "
                     "path, which is relative to the data file, or skip bad images (--skip-bad)",
@@ -321,78 +293,15 @@ def _read_rows(
     return rows
 
 
-def _read_records(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (file:line, object) for every line that is not blank."""
-    try:
-        lines = data.read_bytes().removeprefix(BOM_UTF8).split(b"\n")
-    except OSError as error:
-        raise DataError(
-            f"{data} cannot be read ({error.strerror}); give a file with one JSON object a line."
-        ) from error
-    for line, raw in enumerate(lines, start=1):
-        if not raw.strip():
-            continue
-        where = f"{data}:{line}"
-        try:
-            record = json.loads(raw.decode("utf-8"))
-            # An escape such as \ud83d alone is JSON but no text that a tokenizer can take.
-            json.dumps(record, ensure_ascii=False).encode("utf-8")
-        except (ValueError, RecursionError) as error:
-            raise _bad_row(where, "the row is not JSON in UTF-8, correct it") from error
-        if not isinstance(record, dict):
-            raise _bad_row(where, "the row is not a JSON object, write it as {...}")
-        yield where, record
-
-
-def _caption_row(where: str, folder: Path, record: dict[str, Any]) -> CaptionRow:
-    image = _text(where, record, "image")
-    texts = _value(where, record, "references")
-    if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
-        raise _bad_row(where, "'references' is no list of texts, give at least one caption")
-    for text in texts:
-        if not metrics.tokenize_caption(text):
-            raise _bad_row(where, f"the reference {text!r} has no words, write or remove it")
-    return CaptionRow(where, image, folder / image, tuple(texts))
-
-
-def _question_row(where: str, folder: Path, record: dict[str, Any]) -> QuestionRow:
-    image, question, answer = (_text(where, record, key) for key in ("image", "question", "answer"))
-    return QuestionRow(where, image, folder / image, question, answer)
-
-
-def _label_row(where: str, folder: Path, record: dict[str, Any]) -> LabelRow:
-    image, label = _text(where, record, "image"), _text(where, record, "label")
-    has_coarse = record.get("coarse_label") is not None
-    coarse = _text(where, record, "coarse_label") if has_coarse else None
-    return LabelRow(where, image, folder / image, label, coarse)
-
-
 def _coarse_by_label(rows: Sequence[LabelRow]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for row in rows:
         known = found.get(row.label)
         if known is not None and row.coarse_label is not None and known != row.coarse_label:
-            raise _bad_row(
+            raise bad_row(
                 row.where,
                 f"the label {row.label!r} has the coarse label {row.coarse_label!r} here and "
                 f"{known!r} above, choose one of them",
             )
         found[row.label] = known if known is not None else row.coarse_label
     return found
-
-
-def _text(where: str, record: dict[str, Any], key: str) -> str:
-    value = _value(where, record, key)
-    if not isinstance(value, str) or not value.strip():
-        raise _bad_row(where, f"{key!r} is no text or an empty one, write it as a string")
-    return value
-
-
-def _value(where: str, record: dict[str, Any], key: str) -> Any:
-    if key not in record:
-        raise _bad_row(where, f"the key {key!r} is missing, add it to the row")
-    return record[key]
-
-
-def _bad_row(where: str, problem: str) -> DataError:
-    return DataError(f"{where}: {problem}.")

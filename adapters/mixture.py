@@ -6,7 +6,6 @@ generator that depends only on the seed and the step.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Protocol
 
 from adapters.packing import Branch
 from adapters.questions import QA, CaptionQuestions, clean_caption
+from adapters.rows import read_captions, read_labels
 from assistant.errors import DataError
 from assistant.prompts import CANT_TELL, DESCRIBE, LABEL_QUESTION, spoken_label
 
@@ -64,35 +64,6 @@ class Source(Protocol):
         ...
 
 
-def read_rows(file: Path, *keys: str) -> list[dict]:
-    """Rows of a JSON Lines file that all have ``keys``.
-
-    Raises:
-        DataError: names the file and line of the first row that cannot be used.
-    """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}); check the path.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file} is not UTF-8 text; save it as JSON Lines in UTF-8.") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{file}:{number} is not JSON; correct or remove it.") from error
-        missing = [key for key in keys if not isinstance(row, dict) or key not in row]
-        if missing:
-            raise DataError(f"{file}:{number} has no {missing[0]!r}; add it or remove the row.")
-        rows.append(row)
-    if not rows:
-        raise DataError(f"{file} has no rows; give a file with at least one.")
-    return rows
-
-
 @dataclass
 class CaptionSource:
     """Captioned pictures (Flickr8k's form): descriptions, and questions made from the captions."""
@@ -108,12 +79,8 @@ class CaptionSource:
     @classmethod
     def read(cls, file: Path) -> CaptionSource:
         """Rows ``{"image", "references": [...]}``; image paths are relative to the file."""
-        rows = read_rows(file, "image", "references")
-        return cls(
-            "captions",
-            [file.parent / row["image"] for row in rows],
-            [row["references"] for row in rows],
-        )
+        rows = read_captions(file)
+        return cls("captions", [row.path for row in rows], [row.references for row in rows])
 
     def branches(self, index: int, rng: random.Random) -> list[Branch]:
         """All captions behind one request, sometimes another length, and a few questions."""
@@ -159,12 +126,12 @@ class LabelSource:
     @classmethod
     def read(cls, *files: Path) -> LabelSource:
         """Rows ``{"image", "label", "coarse_label"?}``; image paths are relative to the file."""
-        rows = [(file, row) for file in files for row in read_rows(file, "image", "label")]
+        rows = [row for file in files for row in read_labels(file)]
         return cls(
             "labels",
-            [file.parent / row["image"] for file, row in rows],
-            [row["label"] for _, row in rows],
-            [row.get("coarse_label") for _, row in rows],
+            [row.path for row in rows],
+            [row.label for row in rows],
+            [row.coarse_label for row in rows],
         )
 
     def branches(self, index: int, rng: random.Random) -> list[Branch]:

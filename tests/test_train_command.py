@@ -11,7 +11,6 @@ import typer
 from typer.testing import CliRunner
 
 from adapters.cli import register
-from adapters.mixture import CaptionSource, LabelSource, read_rows
 from assistant import llava
 from assistant.engine import Engine
 from assistant.errors import DataError, InputError
@@ -78,24 +77,14 @@ def test_nothing_to_train_on(tmp_path: Path) -> None:
         run("--out", tmp_path)
 
 
-def test_rows_that_cannot_be_used_are_named(captions: Path) -> None:
-    good = captions.read_text(encoding="utf-8")
-    for bad, message in [
-        ("{", r"rows\.jsonl:7 is not JSON"),
-        ("[]", r"rows\.jsonl:7 has no 'image'"),
-        ('{"image": "x.png"}', r"rows\.jsonl:7 has no 'references'"),
-    ]:
-        captions.write_text(good + bad + "\n", encoding="utf-8")
-        with pytest.raises(DataError, match=message):
-            CaptionSource.read(captions)
-    captions.write_text("\n", encoding="utf-8")
-    with pytest.raises(DataError, match="has no rows"):
-        read_rows(captions)
-    with pytest.raises(DataError, match="cannot be read"):
-        LabelSource.read(captions.with_name("missing.jsonl"))
-    captions.write_bytes(b"\xff\xfe")
-    with pytest.raises(DataError, match=r"rows\.jsonl"):
-        read_rows(captions)
+def test_rows_that_cannot_be_used_are_named(captions: Path, labels: Path, tmp_path: Path) -> None:
+    with captions.open("a", encoding="utf-8") as rows:
+        rows.write('{"image": "x.png", "references": "A dog runs ."}\n')
+    with pytest.raises(DataError, match=r"rows\.jsonl:7: 'references' is no list of texts"):
+        run("--captions", captions, "--out", tmp_path / "out")
+    labels.write_text('{"image": "x.png"}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"rows\.jsonl:1: the key 'label' is missing"):
+        run("--labels", labels, "--out", tmp_path / "out")
 
 
 def test_a_picture_that_is_not_there(labels: Path, tmp_path: Path) -> None:
