@@ -113,8 +113,9 @@ def evaluate_vqa(
     Questions about one picture are asked one after the other, so that it is encoded once.
 
     Returns:
-        accuracy, accuracy_yes_no, accuracy_open (fractions, see `metrics.score_answers`; None
-        where there is no such question), n, seconds; with `skip_bad` also skipped.
+        accuracy, accuracy_yes_no, accuracy_open, told_unanswerable, refused_answerable (fractions,
+        see `metrics.AnswerScores`; None where there is no such question), n, seconds; with
+        `skip_bad` also skipped.
     """
     from assistant.engine import Sampling, Turn  # imports torch, which takes seconds
 

@@ -79,7 +79,10 @@ def vqa(
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
-    """Accuracy (overall, yes/no, open) on rows {"image", "question", "answer"}."""
+    """Accuracy (overall, yes/no, open) and use of "I can't tell from this picture".
+
+    On rows {"image", "question", "answer"}.
+    """
     from adapters.evaluate import Options, check_data, evaluate_vqa
 
     options = Options(limit, seed, batch_size, predictions, skip_bad)

@@ -18,6 +18,7 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from assistant.errors import InputError
+from assistant.prompts import CANT_TELL
 
 # Upper-case bracket names stay in the list although tokens are lower case when they are compared
 # with it, so `-lrb-` survives: published scores were computed that way.
@@ -214,28 +215,43 @@ def normalize_answer(text: str) -> str:
 
 @dataclass(frozen=True)
 class AnswerScores:
-    """Fractions of right answers; None where no question is of that kind."""
+    """Fractions of questions; None where no question is of that kind.
+
+    Attributes:
+        accuracy, accuracy_yes_no, accuracy_open: answered right.
+        told_unanswerable: answered with `CANT_TELL`, of the questions whose answer it is.
+        refused_answerable: answered with `CANT_TELL`, of all others.
+    """
 
     accuracy: float | None
     accuracy_yes_no: float | None
     accuracy_open: float | None
+    told_unanswerable: float | None
+    refused_answerable: float | None
 
 
 def score_answers(predictions: Sequence[str], answers: Sequence[str]) -> AnswerScores:
     """Exact match after `normalize_answer`; yes/no questions are those answered yes or no.
 
+    A refusal in words other than those of `CANT_TELL` is an answer like any other.
+
     Raises:
         InputError: the lists differ in length.
     """
     _require_pairs(predictions, answers)
+    cant_tell = normalize_answer(CANT_TELL)
     by_kind: dict[bool, list[bool]] = {True: [], False: []}
+    refused: dict[bool, list[bool]] = {True: [], False: []}
     for prediction, answer in zip(predictions, answers, strict=True):
-        expected = normalize_answer(answer)
-        by_kind[expected in {"yes", "no"}].append(normalize_answer(prediction) == expected)
+        given, expected = normalize_answer(prediction), normalize_answer(answer)
+        by_kind[expected in {"yes", "no"}].append(given == expected)
+        refused[expected == cant_tell].append(given == cant_tell)
     return AnswerScores(
-        _fraction(by_kind[True] + by_kind[False]),
-        _fraction(by_kind[True]),
-        _fraction(by_kind[False]),
+        accuracy=_fraction(by_kind[True] + by_kind[False]),
+        accuracy_yes_no=_fraction(by_kind[True]),
+        accuracy_open=_fraction(by_kind[False]),
+        told_unanswerable=_fraction(refused[True]),
+        refused_answerable=_fraction(refused[False]),
     )
 
 

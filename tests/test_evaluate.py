@@ -20,6 +20,7 @@ from assistant import engine as engine_module
 from assistant.engine import Answer, EncodedImage, Engine, Sampling, Turn
 from assistant.errors import DataError, InputError, SightdeskError
 from assistant.images import LoadedImage
+from assistant.prompts import CANT_TELL
 
 Record = dict[str, Any]
 Write = Callable[..., Path]
@@ -149,7 +150,10 @@ def test_vqa(write: Write) -> None:
         ]
     )
     results = evaluate_vqa(scripted(lambda w, q: "Red." if "What" in q else "Yes"), data)
-    assert list(results) == ["accuracy", "accuracy_yes_no", "accuracy_open", "n", "seconds"]
+    assert list(results) == [
+        *("accuracy", "accuracy_yes_no", "accuracy_open"),
+        *("told_unanswerable", "refused_answerable", "n", "seconds"),
+    ]
     assert results["accuracy"] == pytest.approx(2 / 3)
     assert (results["accuracy_yes_no"], results["accuracy_open"]) == (0.5, 1.0)
     assert results["n"] == 3
@@ -158,6 +162,21 @@ def test_vqa(write: Write) -> None:
 def test_vqa_without_yes_no_questions(write: Write) -> None:
     results = evaluate_vqa(scripted("red"), write([question(1, "Which colour?", "red")]))
     assert results["accuracy_yes_no"] is None
+
+
+def test_vqa_counts_refusals(write: Write) -> None:
+    rows = [
+        question(1, "How much does it cost?", CANT_TELL),
+        question(2, "How much does it cost?", CANT_TELL),
+        *(question(width, "Is it red?", "yes") for width in (1, 2, 3, 4)),
+    ]
+    results = evaluate_vqa(scripted({1: CANT_TELL, 2: "yes", 3: "yes", 4: "no"}), write(rows))
+    assert (results["told_unanswerable"], results["refused_answerable"]) == (0.5, 0.25)
+    assert (results["accuracy"], results["accuracy_yes_no"]) == (0.5, 0.5)
+    results = evaluate_vqa(scripted("yes"), write(rows[2:]))
+    assert (results["told_unanswerable"], results["refused_answerable"]) == (None, 0.0)
+    results = evaluate_vqa(scripted("yes"), write(rows[:2]))
+    assert (results["told_unanswerable"], results["refused_answerable"]) == (0.0, None)
 
 
 def test_a_picture_with_many_questions_is_encoded_once(write: Write, tmp_path: Path) -> None:
@@ -445,6 +464,16 @@ def test_command_prints_one_json_object(
     assert result.stdout.count("\n") == 1
     assert loaded == [("some/base", "mine")]
     assert len(predictions_of(out)) == 2
+
+
+def test_command_shows_refusals(write: Write, loaded: list[tuple[object, ...]]) -> None:
+    command = ["vqa", "--data", str(write([question(1, "Is it?", "yes")]))]
+    as_json = json.loads(CliRunner().invoke(evaluate_app, [*command, "--json"]).stdout)
+    assert (as_json["told_unanswerable"], as_json["refused_answerable"]) == (None, 0.0)
+    table = CliRunner().invoke(evaluate_app, command).stdout
+    rows = dict(line.strip("│ ").split("│") for line in table.splitlines() if "answerable" in line)
+    shown = {name.strip(): value.strip() for name, value in rows.items()}
+    assert shown == {"told_unanswerable": "-", "refused_answerable": "0.0000"}
 
 
 @pytest.mark.parametrize("kind", EVALUATE)

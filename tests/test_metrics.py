@@ -247,13 +247,23 @@ def test_answers_are_counted_by_kind() -> None:
     scores = score_answers(
         ["Yes", "no.", "a circle", "2", "blue"], ["yes", "yes", "circle", "two", "red"]
     )
-    assert scores == AnswerScores(3 / 5, 1 / 2, 2 / 3)
+    assert scores == AnswerScores(3 / 5, 1 / 2, 2 / 3, None, 0.0)
 
 
 def test_kinds_without_a_question_have_no_accuracy() -> None:
-    assert score_answers(["red"], ["red"]) == AnswerScores(1.0, None, 1.0)
-    assert score_answers(["no"], ["yes"]) == AnswerScores(0.0, 0.0, None)
-    assert score_answers([], []) == AnswerScores(None, None, None)
+    assert score_answers(["red"], ["red"]) == AnswerScores(1.0, None, 1.0, None, 0.0)
+    assert score_answers(["no"], ["yes"]) == AnswerScores(0.0, 0.0, None, None, 0.0)
+    assert score_answers([], []) == AnswerScores(None, None, None, None, None)
+
+
+def test_refusals_are_counted_where_they_are_right_and_where_not() -> None:
+    told = "I can't tell from this picture."
+    scores = score_answers(
+        [told, "i can’t tell from this picture", "Two euros.", told, "red", "Yes", "I can't tell."],
+        [told, told, told, "yes", "red", "yes", "blue"],
+    )
+    assert scores == AnswerScores(4 / 7, 1 / 2, 3 / 5, 2 / 3, 1 / 4)
+    assert score_answers(["no"], [told]) == AnswerScores(0.0, None, 0.0, 0.0, None)
 
 
 @pytest.mark.parametrize("text", ["Royal-Gala", "royal gala", "ROYAL_GALA", " royal  gala. "])
