@@ -16,13 +16,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from PIL import Image
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 import assistant.cli
+from assistant import weights
 from assistant.cli import app, load_plugins, machine, main, page
+from assistant.cli.machine import examine
 from assistant.cli.progress import show_progress
 from assistant.errors import AdapterError, ImageError, InputError, WeightsError
 from assistant.images import LoadedImage
@@ -467,10 +471,11 @@ def healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine without problems, whose base is in the folder that is returned."""
     base = tmp_path / "base"
     base.mkdir()
-    stand_in(monkeypatch, "assistant.weights", embedded_directory=lambda _settings: base)
+    monkeypatch.setattr(weights, "embedded_directory", lambda _settings: base)
     monkeypatch.setattr(machine, "version", lambda _name: "1.0")
     adapter = get_settings().data_dir / "adapters" / "shop"
     adapter.mkdir(parents=True)
+    save_file({"a": np.zeros(1)}, adapter / "adapter_model.safetensors")
     (adapter / "adapter_config.json").write_text("{}", encoding="utf-8")
     (adapter / "sightdesk.json").write_text('{"metrics": {"bleu4": 0.25}}', encoding="utf-8")
     monkeypatch.setenv("SIGHTDESK_ADAPTER", "shop")
@@ -501,6 +506,26 @@ def test_doctor_reports_a_base_that_is_not_there_yet_as_no_problem(healthy: Path
     result = RUNNER.invoke(app, ["doctor", "--json"])
     report = json.loads(result.stdout)
     assert (result.exit_code, report["base"]["fetched"]) == (0, False)
+
+
+def test_doctor_finds_the_adapter_that_ships(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SIGHTDESK_ADAPTER")
+    get_settings.cache_clear()
+    report = examine()
+    assert report["problems"] == []
+    assert report["adapter"]["name"] == "embedded"
+    assert report["adapter"]["path"] == str(weights.shipped_adapter())
+
+
+@pytest.mark.parametrize("missing", ["adapter_model.safetensors", "adapter_config.json"])
+def test_doctor_reports_an_adapter_that_is_not_whole(healthy: Path, missing: str) -> None:
+    (get_settings().data_dir / "adapters" / "shop" / missing).unlink()
+    report = examine()
+    assert report["adapter"] is None
+    (problem,) = report["problems"]
+    assert problem.startswith(f"SIGHTDESK_ADAPTER: The adapter 'shop' has no {missing};")
 
 
 def test_doctor_works_where_much_is_broken(

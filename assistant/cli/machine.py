@@ -12,7 +12,6 @@ import platform
 import shutil
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -183,24 +182,16 @@ def _base(settings: Settings) -> dict[str, Any]:
 def _adapter(settings: Settings) -> dict[str, Any] | None:
     if settings.adapter is None and settings.base != "embedded":
         return None
-    name = settings.adapter or "embedded"
-    folder = _adapter_folder(name, settings)
-    if not (folder / "adapter_config.json").is_file():
-        raise AdapterError(
-            f"There is no adapter {name} in {folder}: correct SIGHTDESK_ADAPTER, or install "
-            "sightdesk again if it is the embedded one."
-        )
-    card = folder / "sightdesk.json"
-    facts = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
-    return {"name": name, "path": str(folder), "scores": facts.get("metrics") or {}}
+    from assistant.adapter_files import find_adapter
 
-
-def _adapter_folder(name: str, settings: Settings) -> Path:
-    if name == "embedded":
-        room = find_spec("adapters")  # found, not imported: assistant knows nothing of adapters
-        if room is not None and room.submodule_search_locations:
-            return Path(room.submodule_search_locations[0]) / "embedded"
-    return Path(name) if Path(name).is_dir() else settings.data_dir / "adapters" / name
+    try:
+        adapter = find_adapter(settings.adapter, settings)
+    except AdapterError as error:
+        if settings.adapter is None:
+            raise
+        raise AdapterError(f"SIGHTDESK_ADAPTER: {error}") from error
+    scores = adapter.about.get("metrics") or {}
+    return {"name": adapter.name, "path": str(adapter.path), "scores": scores}
 
 
 def _gib(size: int) -> float:
