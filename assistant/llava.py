@@ -7,7 +7,11 @@ The embedded base is transformers' own `LlavaForConditionalGeneration` with the 
 from __future__ import annotations
 
 import shutil
+import tempfile
+import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +51,8 @@ disable_progress_bar()  # the callers show their own
 IMAGE_TOKEN = "<jupyter_output>"
 IMAGE_SIZE = 260
 GRID = 6
+
+_ABANDONED_S = 24 * 3600
 
 # Pictures come before the words of their turn. There is no system prompt unless one is given:
 # its tokens would be computed for every picture and were never part of the training.
@@ -104,8 +110,7 @@ def compose(language_gguf: Path, vision_checkpoint: Path, target: Path) -> None:
     Args:
         language_gguf: SmolLM2-135M-Instruct as GGUF; its weights are dequantised.
         vision_checkpoint: EfficientNet-Lite2's ``.pth``, whose checksum the caller has verified.
-        target: directory to create; written under another name and renamed, so that a directory
-            of this name is always whole.
+        target: directory to create, see `appearing_whole`; one that is whole stays as it is.
 
     The projector is random: it means something only together with an adapter.
     """
@@ -141,12 +146,36 @@ def compose(language_gguf: Path, vision_checkpoint: Path, target: Path) -> None:
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
 
-    partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
-    embedded_processor(tokenizer).save_pretrained(partial)
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    with appearing_whole(target) as folder:
+        model.save_pretrained(folder)
+        embedded_processor(tokenizer).save_pretrained(folder)
+
+
+@contextmanager
+def appearing_whole(target: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes ``target`` at the end, so that ``target`` is always whole.
+
+    Every process fills a folder of its own beside ``target``; it is removed on failure. Where
+    another process has made ``target`` in the meantime, that one's stays.
+    """
+    for left in target.parent.glob(f"{target.name}*.partial"):  # by a process that was killed
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(
+        prefix=f"{target.name}.", suffix=".partial", dir=target.parent, ignore_cleanup_errors=True
+    ) as room:
+        # Nobody else may look into the room; what is made inside it has the usual permissions.
+        folder = Path(room) / target.name
+        folder.mkdir()
+        yield folder
+        try:
+            folder.rename(target)
+        except OSError:
+            if (target / "config.json").is_file():
+                return
+            shutil.rmtree(target, ignore_errors=True)
+            folder.rename(target)
 
 
 def ensure_embedded(settings: Settings, progress: Progress | None = None) -> Path:
@@ -164,12 +193,17 @@ def ensure_embedded(settings: Settings, progress: Progress | None = None) -> Pat
         if progress is not None:
             progress("Composing the model (once)", None)
         compose(language, vision, target)
-        shutil.rmtree(downloads_directory(settings), ignore_errors=True)
-    except OSError as error:
-        raise WeightsError(
-            f"The model cannot be stored in {settings.cache_dir} ({error.strerror or error}); "
-            "make the folder writable, free some space, or set SIGHTDESK_CACHE_DIR to another one."
-        ) from error
+    except Exception as error:
+        # Another process may have made the base by now, and taken the downloads away with it.
+        if not has_embedded(settings):
+            if not isinstance(error, OSError):
+                raise
+            raise WeightsError(
+                f"The model cannot be stored in {settings.cache_dir} ({error.strerror or error}); "
+                "make the folder writable, free some space, or set SIGHTDESK_CACHE_DIR to another "
+                "one."
+            ) from error
+    shutil.rmtree(downloads_directory(settings), ignore_errors=True)
     return target
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 import sys
 import threading
@@ -16,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from assistant import weights
+from assistant import llava, weights
 from assistant.errors import WeightsError
-from assistant.llava import ensure_embedded
+from assistant.llava import appearing_whole, ensure_embedded
 from assistant.settings import Settings, get_settings
 from assistant.weights import PackagedFile, downloads_directory, embedded_parts, has_embedded
 
@@ -310,6 +312,99 @@ def test_a_cache_folder_that_cannot_be_written(
     with pytest.raises(WeightsError, match=r"cannot be stored in .*file .*SIGHTDESK_CACHE_DIR"):
         ensure_embedded(settings)
     assert not has_embedded(settings)
+
+
+def fill(folder: Path, maker: str) -> None:
+    (folder / "weights").write_text(maker)
+    (folder / "config.json").write_text(maker)
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "bases" / "v1"
+    target.parent.mkdir()
+    with appearing_whole(target) as folder:
+        fill(folder, "first")
+        assert not target.exists()
+    assert sorted(path.name for path in target.iterdir()) == ["config.json", "weights"]
+    assert list(target.parent.iterdir()) == [target]
+    ordinary = tmp_path / "ordinary"
+    ordinary.mkdir()
+    assert target.stat().st_mode == ordinary.stat().st_mode
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), appearing_whole(tmp_path / "v1") as folder:
+        fill(folder, "first")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_that_fill_at_once_the_first_to_finish_stays(tmp_path: Path) -> None:
+    target = tmp_path / "v1"
+    with appearing_whole(target) as slow:
+        with appearing_whole(target) as fast:
+            fill(slow, "slow")
+            fill(fast, "fast")
+        assert (target / "weights").read_text() == "fast"
+    assert (target / "weights").read_text() == "fast"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_target_that_is_not_whole_is_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "v1"
+    target.mkdir()
+    (target / "weights").write_text("damaged")
+    with appearing_whole(target) as folder:
+        fill(folder, "new")
+    assert (target / "weights").read_text() == "new"
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    old, recent = tmp_path / "v1.partial", tmp_path / "v1.abc.partial"
+    for left in (old, recent):
+        left.mkdir()
+        (left / "weights").touch()
+    os.utime(old, (0, 0))
+    with appearing_whole(tmp_path / "v1") as folder:
+        fill(folder, "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["v1", "v1.abc.partial"]
+
+
+def test_the_base_of_another_process_is_kept(
+    index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one finishes while this one composes, and removes the downloads under it."""
+
+    def compose(language: Path, vision: Path, target: Path) -> None:
+        with appearing_whole(target) as folder:
+            fill(folder, "the other's")
+        shutil.rmtree(downloads_directory(settings))
+        language.read_bytes()
+
+    monkeypatch.setattr(llava, "compose", compose)
+    assert (ensure_embedded(settings) / "weights").read_text() == "the other's"
+    assert has_embedded(settings)
+    index.requests.clear()
+    ensure_embedded(settings)
+    assert index.requests == []
+
+
+def test_only_trouble_with_the_disk_is_reported_as_such(
+    index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(llava, "compose", full)
+    with pytest.raises(WeightsError, match=r"stored in .* \(No space left on device\); .*"):
+        ensure_embedded(settings)
+    monkeypatch.setattr(llava, "compose", broken)
+    with pytest.raises(ZeroDivisionError):
+        ensure_embedded(settings)
+    assert left_in(settings) == ["eyes.pth", "words.gguf"], "kept for the next attempt"
 
 
 def test_the_shipped_adapters_place() -> None:
