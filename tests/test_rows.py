@@ -26,6 +26,11 @@ from assistant.errors import DataError
 CAPTION: dict[str, Any] = {"image": "a.jpg", "references": ["A dog runs .", "A dog ."]}
 QUESTION: dict[str, Any] = {"image": "b/b.jpg", "question": "Is it red?", "answer": "no"}
 LABEL: dict[str, Any] = {"image": "c.jpg", "label": "Royal-Gala", "coarse_label": "Apple"}
+GOOD: dict[Callable[[Path], object], dict[str, Any]] = {
+    read_captions: CAPTION,
+    read_questions: QUESTION,
+    read_labels: LABEL,
+}
 
 
 @pytest.fixture
@@ -100,7 +105,7 @@ def test_rows_that_cannot_be_used(
     row: dict[str, Any] | bytes,
     message: str,
 ) -> None:
-    good = {read_captions: CAPTION, read_questions: QUESTION, read_labels: LABEL}[read]
+    good = GOOD[read]
     with pytest.raises(DataError, match=rf"rows\.jsonl:2: .*{message}.*\.$") as caught:
         read(write(good, row, good))
     assert "\n" not in str(caught.value)
