@@ -71,7 +71,7 @@ class CaptionSource:
     name: str
     paths: Sequence[Path]
     references: Sequence[Sequence[str]]
-    questions_a_visit: int = 4
+    questions_a_visit: int = 2
 
     def __post_init__(self) -> None:
         self.questions = CaptionQuestions(self.references)
@@ -108,7 +108,7 @@ class CaptionSource:
         unanswerable = [pair for pair in found if pair.kind == "unanswerable"]
         others = [pair for pair in found if pair.kind not in ("presence", "unanswerable")]
         rng.shuffle(others)
-        chosen = presence[:2] + unanswerable[: rng.choice((0, 1, 1))]
+        chosen = presence[: rng.choice((1, 1, 2))] + unanswerable[: rng.choice((0, 0, 1))]
         chosen += others[: max(self.questions_a_visit - len(chosen), 1)]
         rng.shuffle(chosen)
         return chosen
@@ -153,7 +153,7 @@ class PairSource:
     name: str
     paths: Sequence[Path]
     pairs: Sequence[Sequence[tuple[str, str]]]
-    questions_a_visit: int = 7
+    questions_a_visit: int = 9
 
     @classmethod
     def easy_vqa(cls) -> PairSource:

@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from adapters.train import Recipe
+from adapters.recipe import Recipe
 
 
 def save_adapter(
@@ -43,20 +43,23 @@ def save_adapter(
 
 
 def draw_loss(log: Path, picture: Path) -> None:
-    """Draw the loss of every step and its running mean from ``loss.csv`` to a PNG."""
+    """Draw the loss, or the reward, of every step and its running mean from ``loss.csv``."""
     from matplotlib.figure import Figure
 
     with log.open(encoding="utf-8") as file:
-        rows = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
     if not rows:
         return
-    steps, losses = zip(*rows, strict=True)
+    rewarded = bool(rows[0].get("reward"))
+    steps = [int(row["step"]) for row in rows]
+    losses = [float(row["reward" if rewarded else "loss"]) for row in rows]
     smooth, mean = [], losses[0]
     for loss in losses:
         mean += (loss - mean) * 0.05
         smooth.append(mean)
+    unit = "reward (CIDEr + 2 BLEU-4)" if rewarded else "loss (nats per answer token)"
     figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss (nats per answer token)")
+    axes = figure.add_subplot(xlabel="step", ylabel=unit)
     axes.plot(steps, losses, color="#c3cedd", linewidth=0.8, label="each step")
     axes.plot(steps, smooth, color="#1f4e8c", label="running mean")
     axes.spines[["top", "right"]].set_visible(False)

@@ -10,11 +10,10 @@ from __future__ import annotations
 import ctypes
 import json
 import math
-import random
 import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,11 +22,10 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch.nn import functional as F
 
-from adapters.features import FeatureStore
-from adapters.mixture import Source
-from adapters.packing import Batch, PromptTokens, collate, fill_rows
+from adapters.lora import MergedLora
+from adapters.objectives import Counters, Objective
+from adapters.recipe import Recipe
 from assistant.errors import DataError
 
 PROJECTOR = ("linear_1", "linear_2")
@@ -35,41 +33,16 @@ LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_p
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Every knob of a run; it is saved with the result.
-
-    ``tokens`` is the size of a step, ``capacity`` of a packed row. The learning rate rises over
-    ``warmup`` steps, stays, and falls linearly to zero over the last ``decay`` share of the run,
-    which ends after ``steps`` or, where ``minutes`` is set, when that time is spent.
-    """
-
-    steps: int = 2_000
-    minutes: float | None = None
-    projector_steps: int = 60
-    tokens: int = 1_440
-    capacity: int = 256
-    rank: int = 32
-    alpha: int = 64
-    lora_rate: float = 5e-4
-    projector_rate: float = 1e-3
-    warmup: int = 30
-    decay: float = 0.5
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    seed: int = 0
-    save_every_s: float = 120.0
-
-
-@dataclass(frozen=True)
 class StepReport:
-    """What a step tells its watcher; ``fraction`` is the share of the run that is over."""
+    """What a step tells its watcher; ``fraction`` is the share of the run that is over.
+
+    ``reward`` is the mean of the step's descriptions where they are rewarded, else None.
+    """
 
     step: int
     loss: float
-    captions: int
-    tokens: int
+    reward: float | None
     fraction: float
-    seconds: float
 
 
 def tune_allocator() -> None:
@@ -107,91 +80,12 @@ def prepare(model: Any, recipe: Recipe) -> PeftModel:
     return peft_model
 
 
-def packed_loss(model: Any, batch: Batch, features: torch.Tensor) -> torch.Tensor:
-    """Weighted mean cross-entropy of a packed batch; logits only where there is a label.
-
-    Args:
-        model: a `LlavaForConditionalGeneration`, or one inside a PEFT model.
-        features: ``[images, tokens, channels]``, the tower's output for ``batch.images``.
-    """
-    llava: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    ids, device = batch.ids.to(llava.device), llava.device
-    projected = llava.model.multi_modal_projector(features.to(device))
-    embedded = llava.get_input_embeddings()(ids)
-    at_image = (ids == llava.config.image_token_id).unsqueeze(-1)
-    embedded = embedded.masked_scatter(at_image, projected.to(embedded.dtype))
-    visible = batch.visible.to(device)
-    bias = torch.zeros(visible.shape, dtype=embedded.dtype, device=device)
-    bias.masked_fill_(~visible, torch.finfo(embedded.dtype).min)
-    hidden = llava.model.language_model(
-        inputs_embeds=embedded,
-        attention_mask=bias,
-        position_ids=batch.positions.to(device),
-        use_cache=False,
-    ).last_hidden_state.flatten(0, 1)
-    logits = llava.lm_head(hidden[batch.sources.to(device)])
-    losses = F.cross_entropy(logits.float(), batch.targets.to(device), reduction="none")
-    weights = batch.weights.to(device)
-    return (losses * weights).sum() / weights.sum()
-
-
-class Feeder:
-    """Draws the trees of a step from the sources, in proportion to their shares of tokens."""
-
-    def __init__(
-        self,
-        sources: Sequence[tuple[Source, FeatureStore, float]],
-        prompts: PromptTokens,
-        recipe: Recipe,
-        pad_id: int,
-    ) -> None:
-        self._sources, self._prompts, self._recipe = sources, prompts, recipe
-        self._pad_id = pad_id
-        self._orders: dict[int, tuple[int, list[int]]] = {}  # source: its epoch and shuffle
-
-    def _visit(self, number: int, count: int) -> tuple[int, random.Random]:
-        """Picture of the ``count``-th visit to a source: a fresh shuffle for every epoch."""
-        source = self._sources[number][0]
-        epoch, place = divmod(count, len(source.paths))
-        known, order = self._orders.get(number, (-1, []))
-        if known != epoch:
-            order = list(range(len(source.paths)))
-            random.Random(f"{self._recipe.seed} {source.name} {epoch}").shuffle(order)
-            self._orders[number] = (epoch, order)
-        return order[place], random.Random(f"{self._recipe.seed} {source.name} {count}")
-
-    def draw(self, visits: list[int], spent: list[int]) -> tuple[Batch, torch.Tensor, int]:
-        """The next batch, its features and the captions in it; advances the two counters."""
-        trees = []
-        captions = total = 0
-        while total < self._recipe.tokens:
-            # The source that lags most behind its share: deterministic, and right in the long run.
-            number = min(
-                range(len(self._sources)), key=lambda n: (spent[n] + 1) / self._sources[n][2]
-            )
-            source = self._sources[number][0]
-            index, rng = self._visit(number, visits[number])
-            branches = source.branches(index, rng)
-            variant = rng.randrange(self._sources[number][1].variants)
-            tree = self._prompts.tree((number, index, variant), branches)
-            captions += sum(len(branch.answers) for branch in branches)
-            visits[number] += 1
-            spent[number] += len(tree)
-            total += len(tree)
-            trees.append(tree)
-        batch = collate(fill_rows(trees, self._recipe.capacity), self._pad_id)
-        features = torch.stack(
-            [self._sources[n][1][index, variant] for n, index, variant in batch.images]
-        )
-        return batch, features, captions
-
-
 @dataclass
 class _State:
     step: int = 0
     seconds: float = 0.0
-    visits: tuple[int, ...] = ()
-    spent: tuple[int, ...] = ()
+    visits: list[int] = field(default_factory=list)
+    spent: list[int] = field(default_factory=list)
     recipe: dict[str, Any] | None = None
 
 
@@ -270,19 +164,23 @@ def rate_factor(recipe: Recipe, step: int, fraction: float) -> float:
 
 def train(
     model: PeftModel,
-    feeder: Feeder,
+    objective: Objective,
     recipe: Recipe,
     folder: Path,
     *,
-    sources: int,
+    compiled: bool = False,
     watch: Callable[[StepReport], None] | None = None,
 ) -> bool:
     """Train until the recipe's end; returns False if it was stopped before.
 
     ``folder`` receives ``state.safetensors`` (resumed from, if there) and ``loss.csv``.
+    ``compiled`` has torch compile the decoder layers, which needs a C++ compiler.
     """
     folder.mkdir(parents=True, exist_ok=True)
     llava: Any = model.get_base_model()
+    if compiled:
+        for layer in llava.model.language_model.layers:
+            layer.compile(dynamic=True)  # every step has another number of rows and length
     lora: list[torch.nn.Parameter] = []
     projector: list[torch.nn.Parameter] = []
     for name, parameter in _trainable(model).items():
@@ -298,24 +196,26 @@ def train(
         fused=True,
     )
     state = _restore(folder, model, optimizer) or _State()
-    visits = list(state.visits) or [0] * sources
-    spent = list(state.spent) or [0] * sources
+    counters = Counters(state.visits, state.spent) if state.visits else objective.counters()
     device = llava.device.type
     started = time.monotonic() - state.seconds
     saved = time.monotonic()
     fraction = 0.0
 
     def snapshot() -> None:
-        now = _State(
-            state.step, time.monotonic() - started, tuple(visits), tuple(spent), asdict(recipe)
-        )
+        seconds = time.monotonic() - started
+        now = _State(state.step, seconds, counters.visits, counters.spent, asdict(recipe))
         _save(folder, model, optimizer, now)
 
     model.train()
     log = folder / "loss.csv"
-    with _Stop() as stop, log.open("a", encoding="utf-8", buffering=1) as lines:
+    with (
+        _Stop() as stop,
+        MergedLora(model) as merged,
+        log.open("a", encoding="utf-8", buffering=1) as lines,
+    ):
         if state.step == 0:
-            lines.write("step,loss,rate,captions,tokens,seconds\n")
+            lines.write("step,loss,rate,answers,tokens,seconds,reward\n")
         while not stop.asked:
             elapsed = time.monotonic() - started
             fraction = state.step / recipe.steps
@@ -328,29 +228,29 @@ def train(
                 recipe.lora_rate * factor if state.step >= recipe.projector_steps else 0.0
             )
             optimizer.param_groups[1]["lr"] = recipe.projector_rate * factor
-            batch, features, captions = feeder.draw(visits, spent)
             with torch.autocast(device, torch.bfloat16):
-                loss = packed_loss(model, batch, features)
-            loss.backward()
+                drawn = objective.draw(model, counters)
+            drawn.loss.backward()
             torch.nn.utils.clip_grad_norm_(lora + projector, recipe.clip)
             if state.step < recipe.projector_steps:
                 for parameter in lora:
                     parameter.grad = None
             optimizer.step()
             optimizer.zero_grad()
-            value = float(loss.detach())
+            merged.refresh()
+            value = float(drawn.loss.detach())
             if not math.isfinite(value):
                 raise DataError(
                     f"The loss is {value} at step {state.step}; lower the learning rate and resume."
                 )
             state.step += 1
             elapsed = time.monotonic() - started
-            tokens = int((batch.positions > 0).sum())
             lines.write(
-                f"{state.step},{value:.5f},{factor:.4f},{captions},{tokens},{elapsed:.1f}\n"
+                f"{state.step},{value:.5f},{factor:.4f},{drawn.answers},{drawn.tokens},"
+                f"{elapsed:.1f},{drawn.reward if drawn.reward is not None else ''}\n"
             )
             if watch is not None:
-                watch(StepReport(state.step, value, captions, tokens, fraction, elapsed))
+                watch(StepReport(state.step, value, drawn.reward, fraction))
             if time.monotonic() - saved > recipe.save_every_s:
                 snapshot()
                 saved = time.monotonic()

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from adapters.objectives import packed_loss
 from adapters.packing import Branch, PromptTokens, Segment, Tree, collate, fill_rows
-from adapters.train import Recipe, packed_loss, prepare
+from adapters.recipe import Recipe
+from adapters.train import prepare
 from tests import tiny
 
 PROCESSOR: Any = tiny.processor()
@@ -73,8 +75,8 @@ def gradients(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
             parameter.grad = None
 
 
-@pytest.mark.parametrize("capacity", [1, 160, 1000], ids=["own rows", "some share", "one row"])
-def test_packed_loss_and_gradients_equal_those_of_separate_rows(capacity: int) -> None:
+@pytest.mark.parametrize("rows", [1, 2, 3], ids=["one row", "some share", "own rows"])
+def test_packed_loss_and_gradients_equal_those_of_separate_rows(rows: int) -> None:
     model: Any = prepare(tiny.model(), Recipe(rank=4, alpha=8))
     torch.manual_seed(1)
     for name, parameter in model.named_parameters():
@@ -85,9 +87,7 @@ def test_packed_loss_and_gradients_equal_those_of_separate_rows(capacity: int) -
     with torch.no_grad():
         features = llava.model.vision_tower(pictures).last_hidden_state
 
-    rows = fill_rows(trees(), capacity)
-    assert len(rows) == {1: 3, 160: 2, 1000: 1}[capacity]
-    batch = collate(rows, PAD_ID)
+    batch = collate([trees()[start::rows] for start in range(rows)], PAD_ID)
     packed = packed_loss(model, batch, features[list(batch.images)])
     packed.backward()
     from_packed = dict(gradients(model))
@@ -106,7 +106,7 @@ def test_packed_loss_and_gradients_equal_those_of_separate_rows(capacity: int) -
 
 
 def test_only_the_assistants_tokens_are_targets() -> None:
-    batch = collate(fill_rows(trees(), 1000), PAD_ID)
+    batch = collate([trees()], PAD_ID)
     decode = PROCESSOR.tokenizer.decode
     learnt = decode(batch.targets).split("<|im_end|>")
     assert learnt.pop() == ""
@@ -144,14 +144,22 @@ def test_padding_and_other_trees_stay_unseen() -> None:
     assert not torch.triu(visible, diagonal=1).any()
 
 
-@given(st.lists(st.integers(1, 90), max_size=40), st.integers(1, 80))
-def test_rows_lose_nothing_and_never_overflow(lengths: list[int], capacity: int) -> None:
+@given(st.lists(st.integers(1, 300), max_size=24))
+def test_rows_lose_nothing_and_are_even(lengths: list[int]) -> None:
     some = [Tree(n, (Segment((7,) * size, -1),)) for n, size in enumerate(lengths)]
-    rows = fill_rows(some, capacity)
+    rows = fill_rows(some)
     assert sorted(tree.image for row in rows for tree in row) == list(range(len(some)))
-    for row in rows:
-        assert row
-        assert sum(map(len, row)) <= capacity or len(row) == 1
+    sizes = [sum(map(len, row)) for row in rows]
+    assert all(sizes)
+    assert not rows or max(sizes) <= sum(sizes) / len(rows) + max(lengths)  # Graham's bound
+
+
+def test_rows_are_as_long_as_pays() -> None:
+    def row_count(lengths: Sequence[int]) -> int:
+        return len(fill_rows([Tree(0, (Segment((7,) * size, -1),)) for size in lengths]))
+
+    assert row_count([100] * 4) > 1, "attention over trees that do not see each other is wasted"
+    assert row_count([200, 30, 30, 30, 30, 30, 30]) == 2, "so is padding"
 
 
 def templated(conversation: Sequence[tuple[str, str]], *, ask: bool) -> list[int]:

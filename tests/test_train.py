@@ -19,9 +19,11 @@ from safetensors.torch import save_file
 
 from adapters import features
 from adapters.features import FeatureStore, fused
-from adapters.packing import Branch, PromptTokens, collate, fill_rows
+from adapters.objectives import CrossEntropy, Feeder, packed_loss
+from adapters.packing import Branch, PromptTokens, Tree, collate
 from adapters.publish import draw_loss, save_adapter
-from adapters.train import Feeder, Recipe, StepReport, packed_loss, prepare, rate_factor, train
+from adapters.recipe import Recipe
+from adapters.train import StepReport, prepare, rate_factor, train
 from assistant.errors import DataError
 from assistant.images import open_image
 from assistant.llava import attach_adapter, load_base
@@ -32,7 +34,6 @@ RECIPE = Recipe(
     steps=12,
     projector_steps=3,
     tokens=120,
-    capacity=100,
     rank=4,
     alpha=8,
     lora_rate=1e-2,
@@ -72,7 +73,8 @@ class Run:
             if report.step == stop_at:
                 signal.raise_signal(signal.SIGINT)
 
-        finished = train(self.model, self.feeder, recipe, folder, sources=2, watch=watch)
+        objective = CrossEntropy(self.feeder, recipe.tokens)
+        finished = train(self.model, objective, recipe, folder, watch=watch)
         assert finished is (stop_at is None)
         return losses
 
@@ -225,22 +227,23 @@ def test_rate_rises_stays_and_falls() -> None:
 
 
 def test_draws_depend_on_seed_and_step_alone(files: list[Path], tmp_path: Path) -> None:
-    def drawn(recipe: Recipe) -> list[tuple[object, ...]]:
+    def trees(recipe: Recipe) -> list[Tree]:
         feeder = start(files, tmp_path, recipe).feeder
-        visits, spent = [0, 0], [0, 0]
-        batches = [feeder.draw(visits, spent) for _ in range(4)]
-        assert all(int(batch.positions.max()) > 0 for batch, _, _ in batches)
+        counters = feeder.counters()
+        drawn = [tree for _ in range(4) for tree in feeder.trees(counters, recipe.tokens)]
+        spent = counters.spent
+        assert sum(spent) == sum(map(len, drawn)) >= 4 * recipe.tokens
         assert spent[0] > spent[1] > 0, "tokens go by the sources' shares"
-        return [(batch.images, batch.ids.tolist(), captions) for batch, _, captions in batches]
+        return drawn
 
-    assert drawn(RECIPE) == drawn(RECIPE)
-    assert drawn(RECIPE) != drawn(replace(RECIPE, seed=1))
+    assert trees(RECIPE) == trees(RECIPE)
+    assert trees(RECIPE) != trees(replace(RECIPE, seed=1))
 
 
 def test_an_epoch_visits_every_picture_once(files: list[Path], tmp_path: Path) -> None:
     feeder = start(files, tmp_path).feeder
     for epoch in range(3):
-        seen = [feeder._visit(0, epoch * 3 + place)[0] for place in range(3)]
+        seen = [feeder.visit(0, epoch * 3 + place)[0] for place in range(3)]
         assert sorted(seen) == [0, 1, 2]
 
 
@@ -382,7 +385,7 @@ def test_loss_of_a_plain_llava_is_that_of_a_fresh_adapter(
     run = start(files, tmp_path)
     prompts = run.feeder._prompts
     tree = prompts.tree(0, [Branch("Describe the picture.", ("A dog.",))])
-    batch = collate(fill_rows([tree], 100), 2)
+    batch = collate([[tree]], 2)
     values = torch.randn(1, tiny.GRID**2, 39)
     with torch.inference_mode():
         torch.testing.assert_close(
