@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from assistant.engine import EncodedImage, Engine
 
 Detail = Literal["short", "sentence", "detailed"]
-Mode = Literal["greedy", "beam", "sample"]
+Mode = Literal["greedy", "beam", "sample", "rerank"]
 Scores = metrics.CaptionScores | metrics.AnswerScores | metrics.LabelScores
 Results = dict[str, float | int | None]
 

@@ -52,7 +52,7 @@ def captions(
         Literal["short", "sentence", "detailed"], typer.Option(help="How much to say.")
     ] = "sentence",
     mode: Annotated[
-        Literal["greedy", "beam", "sample"], typer.Option(help="How to decode.")
+        Literal["greedy", "beam", "sample", "rerank"], typer.Option(help="How to decode.")
     ] = "beam",
     skip_bad: SkipBad = False,
     as_json: Json = False,

@@ -14,7 +14,8 @@ from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from adapters.publish import save_adapter
-from adapters.train import Recipe, prepare
+from adapters.recipe import Recipe
+from adapters.train import prepare
 from assistant.engine import EncodedImage, Engine, Sampling, Turn
 from assistant.errors import AdapterError, InputError, WeightsError
 from assistant.settings import Settings
@@ -303,7 +304,7 @@ def test_describe(engine: Engine, images: list[EncodedImage]) -> None:
     assert first[0].text == engine.describe(images[:1], mode="sample", seed=1)[0].text
     with pytest.raises(InputError, match="give one of: short, sentence, detailed"):
         engine.describe(images, detail="long")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="give one of: greedy, beam, sample"):
+    with pytest.raises(InputError, match="give one of: greedy, beam, sample, rerank"):
         engine.describe(images, mode="best")  # type: ignore[arg-type]
     assert engine.describe([]) == []
 

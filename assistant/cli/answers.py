@@ -109,7 +109,7 @@ def describe(
         Literal["short", "sentence", "detailed"], typer.Option(help="How much to say.")
     ] = "sentence",
     mode: Annotated[
-        Literal["greedy", "beam", "sample"], typer.Option(help="How to decode.")
+        Literal["greedy", "beam", "sample", "rerank"], typer.Option(help="How to decode.")
     ] = "beam",
     base: BaseOption = None,
     adapter: AdapterOption = None,

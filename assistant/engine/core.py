@@ -1,6 +1,6 @@
 """The engine: encode a picture once, then answer many questions about it.
 
-Every door of the product asks this module; it alone runs the model. Calls are serialised by a
+Every door of the product asks this class; it alone runs the model. Calls are serialised by a
 lock, and a stream that is abandoned stops the model at the next token.
 """
 
@@ -10,74 +10,29 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from dataclasses import replace
+from typing import Any, Final, cast
 
 import torch
+from PIL import Image
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
 from assistant.adapter_files import find_adapter
+from assistant.engine.values import GREEDY, Answer, EncodedImage, Mode, Sampling, Turn
 from assistant.errors import InputError, WeightsError
-from assistant.images import LoadedImage
+from assistant.images import LoadedImage, open_image
 from assistant.llava import Base, attach_adapter, ensure_embedded, load_base
 from assistant.prompts import DESCRIBE, LABEL_QUESTION, Detail, spoken_label
+from assistant.rerank import AGREEMENT_WEIGHT, HABIT_WEIGHT, Evidence, score, weigh
 from assistant.settings import Settings, get_settings
 from assistant.weights import Progress
 
-Mode = Literal["greedy", "beam", "sample"]
-_STREAM_TIMEOUT_S = 120.0
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One turn of a conversation; ``images`` are the ids of the pictures that it shows."""
-
-    role: Literal["system", "user", "assistant"]
-    text: str
-    images: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class EncodedImage:
-    """A picture as the language model sees it: ``features`` is ``[tokens, hidden_size]``."""
-
-    id: str
-    features: torch.Tensor = field(repr=False, compare=False)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How an answer is drawn; the default is greedy."""
-
-    max_tokens: int = 96
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int | None = None
-    beams: int = 1
-    stop: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        limits = (
-            ("max_tokens", 1 <= self.max_tokens <= 4096, "between 1 and 4096"),
-            ("temperature", 0.0 <= self.temperature <= 5.0, "between 0 and 5"),
-            ("top_p", 0.0 < self.top_p <= 1.0, "above 0 and at most 1"),
-            ("beams", 1 <= self.beams <= 16, "between 1 and 16"),
-            ("seed", -(2**63) <= (self.seed or 0) < 2**63, "that fits 64 bits"),
-            ("stop", all(self.stop), "without empty strings"),
-        )
-        for name, good, allowed in limits:
-            if not good:
-                raise InputError(f"{name} is {getattr(self, name)}; give a value {allowed}.")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer; ``finish`` says whether the model ended it or ran out of ``max_tokens``."""
-
-    text: str
-    tokens: int
-    seconds: float
-    finish: Literal["stop", "length"]
+_BEAM_CANDIDATES, _DRAWN_CANDIDATES = 4, 6
+_DESCRIBE_SAMPLING: Final = {
+    "greedy": GREEDY,
+    "beam": Sampling(beams=4),
+    "sample": Sampling(temperature=0.7, top_p=0.9),
+}
 
 
 class _Cancelled(StoppingCriteria):
@@ -105,6 +60,7 @@ class Engine:
         self._image_token: str = base.processor.image_token
         self._special = _special_tokens(self._tokenizer, self._image_token)
         self._lock = threading.RLock()
+        self._blank: EncodedImage | None = None
 
     @classmethod
     def load(
@@ -165,7 +121,7 @@ class Engine:
         turns: Sequence[Turn],
         images: Sequence[EncodedImage] = (),
         *,
-        sampling: Sampling = Sampling(),
+        sampling: Sampling = GREEDY,
     ) -> Iterator[str]:
         """Yield the answer in pieces of whole words as they come.
 
@@ -180,7 +136,6 @@ class Engine:
             self._tokenizer,
             skip_prompt=False,
             skip_special_tokens=True,
-            timeout=_STREAM_TIMEOUT_S,
         )
         cancelled = _Cancelled()
         failure: list[BaseException] = []
@@ -209,7 +164,7 @@ class Engine:
         turns: Sequence[Turn],
         images: Sequence[EncodedImage] = (),
         *,
-        sampling: Sampling = Sampling(),
+        sampling: Sampling = GREEDY,
     ) -> Answer:
         """Answer the last turn of one conversation."""
         return self.generate_batch([(turns, images)], sampling=sampling)[0]
@@ -218,7 +173,7 @@ class Engine:
         self,
         conversations: Sequence[tuple[Sequence[Turn], Sequence[EncodedImage]]],
         *,
-        sampling: Sampling = Sampling(),
+        sampling: Sampling = GREEDY,
     ) -> list[Answer]:
         """Answer the last turn of each conversation in one batch."""
         if not conversations:
@@ -240,22 +195,73 @@ class Engine:
 
         Args:
             detail: a few words, one sentence, or a few sentences.
-            mode: most likely word by word, beam search, or drawn at random (with ``seed``).
+            mode: most likely word by word, beam search, drawn at random (with ``seed``), or the
+                best of several candidates (see `assistant.rerank`), which takes longest.
         """
         if detail not in DESCRIBE:
             raise InputError(f"detail is {detail!r}; give one of: {', '.join(DESCRIBE)}.")
-        sampling = {
-            "greedy": Sampling(max_tokens=96),
-            "beam": Sampling(max_tokens=96, beams=4),
-            "sample": Sampling(max_tokens=96, temperature=0.7, top_p=0.9, seed=seed),
-        }.get(mode)
+        sampling = _DESCRIBE_SAMPLING.get(mode)
+        if mode == "rerank":
+            return self._describe_reranked(images, detail, seed)
         if sampling is None:
-            raise InputError(f"mode is {mode!r}; give one of: greedy, beam, sample.")
-        request = DESCRIBE[detail]
+            modes = ", ".join([*_DESCRIBE_SAMPLING, "rerank"])
+            raise InputError(f"mode is {mode!r}; give one of: {modes}.")
         return self.generate_batch(
-            [([Turn("user", request, (image.id,))], [image]) for image in images],
-            sampling=sampling,
+            [_request(image, detail) for image in images], sampling=replace(sampling, seed=seed)
         )
+
+    def candidates(
+        self, image: EncodedImage, *, detail: Detail = "sentence", seed: int | None = None
+    ) -> list[tuple[str, Evidence]]:
+        """Different descriptions of a picture, and what speaks for each."""
+        with self._lock:
+            return self._weighed([image], detail, seed)[0]
+
+    def _describe_reranked(
+        self, images: Sequence[EncodedImage], detail: Detail, seed: int | None
+    ) -> list[Answer]:
+        if not images:
+            return []
+        started = time.perf_counter()
+        with self._lock:
+            weighed = self._weighed(images, detail, seed)
+        seconds = (time.perf_counter() - started) / len(images)
+        answers = []
+        for candidates in weighed:
+            text, _ = max(candidates, key=lambda c: score(c[1], HABIT_WEIGHT, AGREEMENT_WEIGHT))
+            tokens = len(self._tokenizer.encode(text, add_special_tokens=False))
+            answers.append(Answer(text, tokens, seconds, "stop"))
+        return answers
+
+    def _weighed(
+        self, images: Sequence[EncodedImage], detail: Detail, seed: int | None
+    ) -> list[list[tuple[str, Evidence]]]:
+        requests = [_request(image, detail) for image in images]
+        inputs = self._inputs(requests)
+        drawn = replace(_DESCRIBE_SAMPLING["sample"], seed=seed)
+        rows = [
+            self._run(inputs, _DESCRIBE_SAMPLING["beam"], answers=_BEAM_CANDIDATES),
+            self._run(inputs, drawn, answers=_DRAWN_CANDIDATES),
+        ]
+        blank = self._embed(*_request(self._grey(), detail))
+        weighed = []
+        for number, request in enumerate(requests):
+            found: dict[str, tuple[int, ...]] = {}
+            for of_all, count in zip(rows, (_BEAM_CANDIDATES, _DRAWN_CANDIDATES), strict=True):
+                for row in of_all[number * count : (number + 1) * count]:
+                    text = self._answer(row, drawn, 0.0).text
+                    ids = self._tokenizer.encode(text, add_special_tokens=False)
+                    found.setdefault(text, (*ids, self._tokenizer.eos_token_id))
+            texts = list(found)
+            evidence = weigh(self.model, self._embed(*request), blank, list(found.values()), texts)
+            weighed.append(list(zip(texts, evidence, strict=True)))
+        return weighed
+
+    def _grey(self) -> EncodedImage:
+        """A picture that shows nothing."""
+        if self._blank is None:
+            self._blank = self.encode_image(open_image(Image.new("RGB", (64, 64), (127, 127, 127))))
+        return self._blank
 
     def label(self, images: Sequence[EncodedImage]) -> list[str]:
         """The most likely of the adapter's labels for each picture.
@@ -356,11 +362,13 @@ class Engine:
         streamer: TextIteratorStreamer | None = None,
         cancelled: _Cancelled | None = None,
         allowed: Callable[[int, torch.Tensor], list[int]] | None = None,
+        answers: int = 1,
     ) -> torch.Tensor:
-        """New token ids ``[B, N]``, padded on the right with the end token."""
+        """New token ids ``[B * answers, N]``, padded on the right with the end token."""
         options: dict[str, Any] = {
             "max_new_tokens": sampling.max_tokens,
             "num_beams": sampling.beams,
+            "num_return_sequences": answers,
             "do_sample": sampling.temperature > 0,
             "pad_token_id": self._tokenizer.pad_token_id or self._tokenizer.eos_token_id,
             "prefix_allowed_tokens_fn": allowed,
@@ -390,6 +398,10 @@ class Engine:
             text = text.split(stop)[0]
         ended = count < sampling.max_tokens
         return Answer(text, count, seconds, "stop" if ended else "length")
+
+
+def _request(image: EncodedImage, detail: Detail) -> tuple[list[Turn], list[EncodedImage]]:
+    return [Turn("user", DESCRIBE[detail], (image.id,))], [image]
 
 
 def _special_tokens(tokenizer: Any, image_token: str) -> re.Pattern[str]:

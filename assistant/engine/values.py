@@ -1,0 +1,67 @@
+"""What goes into the engine and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from assistant.errors import InputError
+
+Mode = Literal["greedy", "beam", "sample", "rerank"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a conversation; ``images`` are the ids of the pictures that it shows."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """A picture as the language model sees it: ``features`` is ``[tokens, hidden_size]``."""
+
+    id: str
+    features: torch.Tensor = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn; the default is greedy."""
+
+    max_tokens: int = 96
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    beams: int = 1
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        limits = (
+            ("max_tokens", 1 <= self.max_tokens <= 4096, "between 1 and 4096"),
+            ("temperature", 0.0 <= self.temperature <= 5.0, "between 0 and 5"),
+            ("top_p", 0.0 < self.top_p <= 1.0, "above 0 and at most 1"),
+            ("beams", 1 <= self.beams <= 16, "between 1 and 16"),
+            ("seed", -(2**63) <= (self.seed or 0) < 2**63, "that fits 64 bits"),
+            ("stop", all(self.stop), "without empty strings"),
+        )
+        for name, good, allowed in limits:
+            if not good:
+                raise InputError(f"{name} is {getattr(self, name)}; give a value {allowed}.")
+
+
+GREEDY = Sampling()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer; ``finish`` says whether the model ended it or ran out of ``max_tokens``."""
+
+    text: str
+    tokens: int
+    seconds: float
+    finish: Literal["stop", "length"]
