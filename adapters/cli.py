@@ -95,7 +95,8 @@ def train_command(
     from assistant.weights import REVISION
 
     settings = get_settings()
-    found: list[Source] = [CaptionSource.read(file) for file in captions or []]
+    described = CaptionSource.read(*captions) if captions else None
+    found: list[Source] = [described] if described is not None else []
     goods = LabelSource.read(*labels) if labels else None
     if goods is not None:
         found.append(goods)
@@ -141,10 +142,9 @@ def train_command(
             list(zip(found, stores, shares, strict=True)), prompts, recipe, tokenizer.pad_token_id
         )
         objective: Objective = CrossEntropy(feeder, recipe.tokens)
-        if self_critical:
+        if self_critical and described is not None:
             from adapters.self_critical import SelfCritical
 
-            described = next(source for source in found if isinstance(source, CaptionSource))
             objective = SelfCritical(feeder, described, prompts, recipe, tokenizer)
         adapted = prepare(model, recipe)
         if start is not None:

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from adapters.packing import Branch
 from adapters.questions import QA, CaptionQuestions, clean_caption
@@ -77,9 +77,9 @@ class CaptionSource:
         self.questions = CaptionQuestions(self.references)
 
     @classmethod
-    def read(cls, file: Path) -> CaptionSource:
-        """Rows ``{"image", "references": [...]}``; image paths are relative to the file."""
-        rows = read_captions(file)
+    def read(cls, *files: Path) -> CaptionSource:
+        """Rows ``{"image", "references": [...]}``; image paths are relative to their file."""
+        rows = [row for file in files for row in read_captions(file)]
         return cls("captions", [row.path for row in rows], [row.references for row in rows])
 
     def branches(self, index: int, rng: random.Random) -> list[Branch]:
@@ -162,12 +162,7 @@ class PairSource:
         Raises:
             DataError: the package is not installed.
         """
-        try:
-            import easy_vqa
-        except ModuleNotFoundError as error:
-            raise DataError(
-                "easy-VQA is not installed; run `pip install easy-vqa==1.0` or leave it out."
-            ) from error
+        easy_vqa = import_easy_vqa()
         asked: dict[int, list[tuple[str, str]]] = {}
         for question, answer, image in zip(*easy_vqa.get_train_questions(), strict=True):
             asked.setdefault(image, []).append((question, answer))
@@ -182,6 +177,21 @@ class PairSource:
             Branch(sentence(question), (sentence(answer) + ".",))
             for question, answer in pairs[: self.questions_a_visit]
         ]
+
+
+def import_easy_vqa() -> Any:
+    """The `easy-vqa` package.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    try:
+        import easy_vqa
+    except ModuleNotFoundError as error:
+        raise DataError(
+            "easy-VQA is not installed; run `pip install easy-vqa==1.0` or leave it out."
+        ) from error
+    return easy_vqa
 
 
 def sentence(text: str) -> str:

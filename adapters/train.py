@@ -8,21 +8,19 @@ every draw depends only on the seed and the step.
 from __future__ import annotations
 
 import ctypes
-import json
 import math
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 
+from adapters.checkpoint import State, open_log, restore, save, trainable
 from adapters.lora import MergedLora
 from adapters.objectives import Counters, Objective
 from adapters.recipe import Recipe
@@ -80,15 +78,6 @@ def prepare(model: Any, recipe: Recipe) -> PeftModel:
     return peft_model
 
 
-@dataclass
-class _State:
-    step: int = 0
-    seconds: float = 0.0
-    visits: list[int] = field(default_factory=list)
-    spent: list[int] = field(default_factory=list)
-    recipe: dict[str, Any] | None = None
-
-
 class _Stop:
     """Turns SIGINT and SIGTERM into a request that the loop honours at the end of a step."""
 
@@ -107,52 +96,6 @@ class _Stop:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-
-def _trainable(model: PeftModel) -> dict[str, torch.nn.Parameter]:
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
-
-
-def _save(folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer, state: _State) -> None:
-    """Write weights, moments and counters to a new file, then rename: one is always whole."""
-    parameters = _trainable(model)
-    tensors = {f"weight.{name}": p.detach() for name, p in parameters.items()}
-    for name, parameter in parameters.items():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{key}.{name}"] = value.reshape(-1) if value.ndim == 0 else value
-    partial = folder / "state.partial"
-    save_file(
-        {name: tensor.contiguous() for name, tensor in tensors.items()},
-        partial,
-        metadata={"state": json.dumps(asdict(state))},
-    )
-    partial.replace(folder / "state.safetensors")
-
-
-def _restore(folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer) -> _State | None:
-    file = folder / "state.safetensors"
-    if not file.exists():
-        return None
-    try:
-        tensors = load_file(file)
-        with safe_open(file, "pt") as opened:
-            state = _State(**json.loads(opened.metadata()["state"]))
-        for name, parameter in _trainable(model).items():
-            weight = tensors[f"weight.{name}"]
-            if weight.shape != parameter.shape:
-                raise ValueError(f"{name} is of shape {tuple(weight.shape)}")
-            parameter.data.copy_(weight)
-            if f"exp_avg.{name}" in tensors:
-                optimizer.state[parameter] = {
-                    "step": tensors[f"step.{name}"].reshape(()),
-                    "exp_avg": tensors[f"exp_avg.{name}"],
-                    "exp_avg_sq": tensors[f"exp_avg_sq.{name}"],
-                }
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"The training state {file} is damaged or of another rank; remove it to start afresh."
-        ) from error
-    return state
 
 
 def rate_factor(recipe: Recipe, step: int, fraction: float) -> float:
@@ -183,7 +126,7 @@ def train(
             layer.compile(dynamic=True)  # every step has another number of rows and length
     lora: list[torch.nn.Parameter] = []
     projector: list[torch.nn.Parameter] = []
-    for name, parameter in _trainable(model).items():
+    for name, parameter in trainable(model).items():
         (projector if any(layer in name for layer in PROJECTOR) else lora).append(parameter)
     optimizer = torch.optim.AdamW(
         [
@@ -195,7 +138,7 @@ def train(
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    state = _restore(folder, model, optimizer) or _State()
+    state = restore(folder, model, optimizer, recipe) or State()
     counters = Counters(state.visits, state.spent) if state.visits else objective.counters()
     device = llava.device.type
     started = time.monotonic() - state.seconds
@@ -204,18 +147,15 @@ def train(
 
     def snapshot() -> None:
         seconds = time.monotonic() - started
-        now = _State(state.step, seconds, counters.visits, counters.spent, asdict(recipe))
-        _save(folder, model, optimizer, now)
+        now = State(state.step, seconds, counters.visits, counters.spent, asdict(recipe))
+        save(folder, model, optimizer, now)
 
     model.train()
-    log = folder / "loss.csv"
     with (
         _Stop() as stop,
         MergedLora(model) as merged,
-        log.open("a", encoding="utf-8", buffering=1) as lines,
+        open_log(folder, state.step) as lines,
     ):
-        if state.step == 0:
-            lines.write("step,loss,rate,answers,tokens,seconds,reward\n")
         while not stop.asked:
             elapsed = time.monotonic() - started
             fraction = state.step / recipe.steps
@@ -231,10 +171,10 @@ def train(
             with torch.autocast(device, torch.bfloat16):
                 drawn = objective.draw(model, counters)
             drawn.loss.backward()
-            torch.nn.utils.clip_grad_norm_(lora + projector, recipe.clip)
             if state.step < recipe.projector_steps:
                 for parameter in lora:
                     parameter.grad = None
+            torch.nn.utils.clip_grad_norm_(lora + projector, recipe.clip)
             optimizer.step()
             optimizer.zero_grad()
             merged.refresh()

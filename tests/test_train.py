@@ -203,8 +203,29 @@ def test_a_damaged_state_is_refused(files: list[Path], tmp_path: Path, damage: A
 def test_a_state_of_another_rank_is_refused(files: list[Path], tmp_path: Path) -> None:
     start(files, tmp_path).train(replace(RECIPE, steps=2), tmp_path / "run")
     other = replace(RECIPE, rank=8)
-    with pytest.raises(DataError, match=r"state\.safetensors"):
+    with pytest.raises(DataError, match=r"of a run with rank 4, not 8; give the same options"):
         start(files, tmp_path, other).train(other, tmp_path / "run")
+
+
+def test_a_run_may_be_given_more_time_but_no_other_recipe(
+    files: list[Path], tmp_path: Path
+) -> None:
+    short = replace(RECIPE, steps=2)
+    start(files, tmp_path).train(short, tmp_path / "run")
+    assert len(start(files, tmp_path).train(replace(RECIPE, steps=5), tmp_path / "run")) == 3
+    other = replace(RECIPE, steps=9, lora_rate=0.5)
+    with pytest.raises(DataError, match=r"of a run with lora_rate 0\.01, not 0\.5"):
+        start(files, tmp_path).train(other, tmp_path / "run")
+
+
+def test_steps_after_the_last_save_are_logged_once(files: list[Path], tmp_path: Path) -> None:
+    """As after `kill -9`: the log is ahead of the state."""
+    start(files, tmp_path).train(replace(RECIPE, steps=3), tmp_path / "run")
+    with (tmp_path / "run" / "loss.csv").open("a") as file:
+        file.write("4,1.0,1.0,1,1,1.0,\n5,1.0,1.0,1")
+    start(files, tmp_path).train(replace(RECIPE, steps=6), tmp_path / "run")
+    with (tmp_path / "run" / "loss.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_loss_that_is_no_number_ends_the_run(files: list[Path], tmp_path: Path) -> None:

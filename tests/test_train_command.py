@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from adapters.cli import register
 from assistant import llava
 from assistant.engine import Engine
-from assistant.errors import DataError, InputError
+from assistant.errors import AdapterError, DataError, InputError
 from tests import tiny
 
 
@@ -91,3 +91,27 @@ def test_a_picture_that_is_not_there(labels: Path, tmp_path: Path) -> None:
     (labels.parent / "1.png").unlink()
     with pytest.raises(DataError, match=r"1\.png"):
         run("--labels", labels, "--out", tmp_path / "out", "--steps", 1)
+
+
+def test_an_adapter_learns_on_from_rewards(captions: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run("--captions", captions, "--out", first, "--rank", 2, "--steps", 1).exit_code == 0
+    result = run(
+        "--captions", captions, "--out", second, "--rank", 2, "--steps", 2,
+        "--from", first / "adapter", "--self-critical",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    about = json.loads((second / "adapter" / "sightdesk.json").read_text(encoding="utf-8"))
+    assert about["recipe"]["self_critical"] is True
+    assert about["recipe"]["projector_steps"] == 0
+    Engine.load(base=str(tiny.directory()), adapter=str(second / "adapter"))
+
+
+def test_rewards_need_captions_and_an_adapter(captions: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give --captions and --from"):
+        run("--captions", captions, "--out", tmp_path, "--self-critical")
+
+
+def test_an_adapter_to_go_on_from_must_be_there(captions: Path, tmp_path: Path) -> None:
+    with pytest.raises(AdapterError, match="There is no adapter 'nowhere'"):
+        run("--captions", captions, "--out", tmp_path, "--from", "nowhere", "--steps", 1)
