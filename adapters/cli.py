@@ -147,8 +147,11 @@ def train_command(
 
             objective = SelfCritical(feeder, described, prompts, recipe, tokenizer)
         adapted = prepare(model, recipe)
+        earlier: list[Any] = []
         if start is not None:
-            start_from(adapted, find_adapter(start, settings).path)
+            trained = find_adapter(start, settings)
+            start_from(adapted, trained.path)
+            earlier = [*trained.about.get("earlier_recipes", []), trained.about.get("recipe")]
         task = bar.add_task("Training", total=1.0)
 
         def watch(report: StepReport) -> None:
@@ -169,7 +172,7 @@ def train_command(
         console.print(f"Stopped; run the same command to go on: {shlex.join(sys.argv)}")
         raise typer.Exit(130)
     known = dict(zip(goods.labels, goods.coarse, strict=True)) if goods is not None else {}
-    save_adapter(adapted, out / "adapter", recipe, base=REVISION, labels=known)
+    save_adapter(adapted, out / "adapter", recipe, base=REVISION, labels=known, earlier=earlier)
     console.print(f"The adapter is in {out / 'adapter'}; use it with --adapter {out / 'adapter'}.")
 
 

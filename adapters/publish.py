@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,18 @@ from adapters.recipe import Recipe
 
 
 def save_adapter(
-    model: PeftModel, folder: Path, recipe: Recipe, *, base: str, labels: Mapping[str, str | None]
+    model: PeftModel,
+    folder: Path,
+    recipe: Recipe,
+    *,
+    base: str,
+    labels: Mapping[str, str | None],
+    earlier: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Save LoRA and projector in bfloat16 with their configuration and what they were made for."""
+    """Save LoRA and projector in bfloat16 with their configuration and what they were made for.
+
+    ``earlier`` are the recipes of the runs that this one went on from, oldest first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: tensor.detach().to("cpu", torch.bfloat16).contiguous()
@@ -36,6 +45,7 @@ def save_adapter(
     about: dict[str, Any] = {
         "base": base,
         "recipe": asdict(recipe),
+        "earlier_recipes": list(earlier),
         "labels": {name: coarse or name for name, coarse in labels.items()},
     }
     text = json.dumps(about, indent=1, ensure_ascii=False)

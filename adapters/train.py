@@ -70,7 +70,8 @@ def prepare(model: Any, recipe: Recipe) -> PeftModel:
         modules_to_save=list(PROJECTOR),
         task_type="CAUSAL_LM",
     )
-    model.set_attn_implementation("eager")  # on a CPU, backward through sdpa takes twice as long
+    if model.device.type == "cpu":  # there, backward through sdpa takes twice as long
+        model.set_attn_implementation("eager")
     peft_model = get_peft_model(model, config)
     for parameter in peft_model.parameters():
         if parameter.requires_grad:

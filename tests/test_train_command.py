@@ -104,6 +104,7 @@ def test_an_adapter_learns_on_from_rewards(captions: Path, tmp_path: Path) -> No
     about = json.loads((second / "adapter" / "sightdesk.json").read_text(encoding="utf-8"))
     assert about["recipe"]["self_critical"] is True
     assert about["recipe"]["projector_steps"] == 0
+    assert [recipe["steps"] for recipe in about["earlier_recipes"]] == [1]
     Engine.load(base=str(tiny.directory()), adapter=str(second / "adapter"))
 
 
