@@ -21,13 +21,17 @@ _LOG_HEADER = "step,loss,rate,answers,tokens,seconds,reward"
 
 @dataclass
 class State:
-    """How far a run has come; saved with its weights and the optimiser's moments."""
+    """How far a run has come; saved with its weights and the optimiser's moments.
+
+    ``data`` names what it learns from and what it started from.
+    """
 
     step: int = 0
     seconds: float = 0.0
     visits: list[int] = field(default_factory=list)
     spent: list[int] = field(default_factory=list)
     recipe: dict[str, Any] | None = None
+    data: str = ""
 
 
 def trainable(model: PeftModel) -> dict[str, torch.nn.Parameter]:
@@ -52,21 +56,22 @@ def save(folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer, state
 
 
 def restore(
-    folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer, recipe: Recipe
+    folder: Path, model: PeftModel, optimizer: torch.optim.Optimizer, recipe: Recipe, data: str
 ) -> State | None:
     """Put a saved run back; None where there is none.
 
     Raises:
-        DataError: the state is damaged, or of a run with another recipe.
+        DataError: the state is damaged, or of a run with another recipe or other data.
     """
     file = folder / "state.safetensors"
     if not file.exists():
         return None
     try:
-        tensors = load_file(file)
+        device = next(model.parameters()).device
+        tensors = load_file(file, device=str(device))
         with safe_open(file, "pt") as opened:
             state = State(**json.loads(opened.metadata()["state"]))
-        _same_recipe(state.recipe or {}, recipe, file)
+        _same_run(state, recipe, data, file)
         for name, parameter in trainable(model).items():
             weight = tensors[f"weight.{name}"]
             if weight.shape != parameter.shape:
@@ -85,8 +90,14 @@ def restore(
     return state
 
 
-def _same_recipe(before: dict[str, Any], recipe: Recipe, file: Path) -> None:
+def _same_run(state: State, recipe: Recipe, data: str, file: Path) -> None:
     """A run may be given more time; all else would make it another run."""
+    before = state.recipe or {}
+    if state.data != data:
+        raise DataError(
+            f"The training state {file} is of a run on other data or from another adapter; "
+            "give the same options to go on, or another folder to start afresh."
+        )
     for name, value in asdict(recipe).items():
         if name not in _MAY_CHANGE and name in before and before[name] != value:
             raise DataError(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +15,8 @@ import typer
 
 from adapters.evaluate_cli import evaluate_app
 from adapters.questions_cli import questions_command
-from assistant.errors import InputError
+from assistant.adapter_files import WEIGHTS_FILE, AdapterFiles, find_adapter
+from assistant.errors import AdapterError, InputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -46,10 +50,10 @@ def train_command(
     minutes: Annotated[float | None, typer.Option(help="Train for this long.", min=0.1)] = None,
     steps: Annotated[int, typer.Option(help="Train for at most this many steps.", min=1)] = 20_000,
     seed: Annotated[int, typer.Option(help="Order of pictures, wording, initial values.")] = 0,
-    rank: Annotated[int, typer.Option(help="Rank of LoRA.", min=1, max=256)] = 32,
-    start: Annotated[
-        str | None, typer.Option("--from", help="Adapter to go on from; its rank is kept.")
+    rank: Annotated[
+        int | None, typer.Option(help="Rank of LoRA: 32, or that of --from.", min=1, max=256)
     ] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Adapter to go on from.")] = None,
     variants: Annotated[
         int | None, typer.Option(help="Versions of each picture to encode.", min=1, max=16)
     ] = None,
@@ -75,7 +79,7 @@ def train_command(
         )
 
     from adapters.features import FeatureStore
-    from adapters.lora import start_from
+    from adapters.lora import rank_and_alpha, start_from
     from adapters.mixture import CaptionSource, LabelSource, PairSource
     from adapters.objectives import CrossEntropy, Feeder, Objective
     from adapters.packing import PromptTokens
@@ -89,12 +93,17 @@ def train_command(
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    from assistant.adapter_files import find_adapter
     from assistant.llava import ensure_embedded, load_base
     from assistant.settings import get_settings
     from assistant.weights import REVISION
 
     settings = get_settings()
+    _check_place(out, compiled)
+    trained = find_adapter(start, settings) if start is not None else None
+    if trained is not None and trained.about.get("base", REVISION) != REVISION:
+        raise AdapterError(f"The adapter {start!r} is of another base; choose one of this one.")
+    known_rank, known_alpha = rank_and_alpha(trained.path) if trained else (32, 64)
+    rank = rank or known_rank
     described = CaptionSource.read(*captions) if captions else None
     found: list[Source] = [described] if described is not None else []
     goods = LabelSource.read(*labels) if labels else None
@@ -127,9 +136,9 @@ def train_command(
             minutes=minutes,
             seed=seed,
             rank=rank,
-            alpha=2 * rank,
+            alpha=known_alpha if rank == known_rank else 2 * rank,
             # A projector that has learnt already needs no stage of its own.
-            projector_steps=0 if start is not None else Recipe.projector_steps,
+            projector_steps=0 if trained is not None else Recipe.projector_steps,
             self_critical=self_critical,
             **(_SELF_CRITICAL_RATES if self_critical else {}),
         )
@@ -147,11 +156,8 @@ def train_command(
 
             objective = SelfCritical(feeder, described, prompts, recipe, tokenizer)
         adapted = prepare(model, recipe)
-        earlier: list[Any] = []
-        if start is not None:
-            trained = find_adapter(start, settings)
+        if trained is not None:
             start_from(adapted, trained.path)
-            earlier = [*trained.about.get("earlier_recipes", []), trained.about.get("recipe")]
         task = bar.add_task("Training", total=1.0)
 
         def watch(report: StepReport) -> None:
@@ -166,14 +172,49 @@ def train_command(
             if as_json and report.step % 10 == 0:
                 typer.echo(json.dumps({"step": report.step, name: round(value, 4)}))
 
-        finished = train(adapted, objective, recipe, out, compiled=compiled, watch=watch)
+        shown = [[source.name, store.name] for source, store in zip(found, stores, strict=True)]
+        data = _fingerprint([*(captions or []), *(labels or [])], shares, shown, trained)
+        finished = train(adapted, objective, recipe, out, data=data, compiled=compiled, watch=watch)
     draw_loss(out / "loss.csv", out / "loss.png")
     if not finished:
         console.print(f"Stopped; run the same command to go on: {shlex.join(sys.argv)}")
         raise typer.Exit(130)
-    known = dict(zip(goods.labels, goods.coarse, strict=True)) if goods is not None else {}
+    known: dict[str, str | None] = {}
+    earlier: list[Any] = []
+    if trained is not None:
+        known |= trained.labels
+        earlier = trained.recipes
+    if goods is not None:
+        known |= dict(zip(goods.labels, goods.coarse, strict=True))
     save_adapter(adapted, out / "adapter", recipe, base=REVISION, labels=known, earlier=earlier)
     console.print(f"The adapter is in {out / 'adapter'}; use it with --adapter {out / 'adapter'}.")
+
+
+def _check_place(out: Path, compiled: bool) -> None:
+    """Refuse at once what would else fail after the pictures are encoded."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be a folder ({error.strerror}); choose another --out."
+        ) from error
+    if not os.access(out, os.W_OK):
+        raise InputError(f"{out} cannot be written; choose another --out.")
+    compilers = (os.environ.get("CXX"), "c++", "g++", "clang++", "cl")
+    if compiled and not any(shutil.which(name) for name in compilers if name):
+        raise InputError("There is no C++ compiler; install one, or leave --compile out.")
+
+
+def _fingerprint(
+    files: list[Path], shares: list[float], shown: list[list[str]], trained: AdapterFiles | None
+) -> str:
+    """Names what a run learns from: the rows, the pictures, their shares, where it started."""
+    digest = hashlib.sha256(json.dumps([shares, shown]).encode())
+    weights = [trained.path / WEIGHTS_FILE] if trained is not None else []
+    for path in [*files, *weights]:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _counter(bar: Progress, description: str) -> Any:

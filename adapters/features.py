@@ -64,9 +64,10 @@ def pixel_values(pixels: Image.Image, size: int) -> torch.Tensor:
 class FeatureStore:
     """Features of a list of pictures: ``store[index, variant]`` is ``[tokens, channels]``."""
 
-    def __init__(self, data: np.memmap, variants: int) -> None:
+    def __init__(self, data: np.memmap, variants: int, name: str) -> None:
         self._data = data
         self.variants = variants
+        self.name = name  # stands for the pictures, their versions and the tower
 
     def __len__(self) -> int:
         return len(self._data) // self.variants
@@ -138,4 +139,4 @@ class FeatureStore:
                 counter.write_text(str(start + len(chunk)))
                 if progress is not None:
                     progress(start + len(chunk), len(paths))
-        return cls(np.memmap(file, dtype=np.int16, mode="r", shape=shape), variants)
+        return cls(np.memmap(file, dtype=np.int16, mode="r", shape=shape), variants, name)

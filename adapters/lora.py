@@ -14,7 +14,7 @@ from types import MethodType
 from typing import Any
 
 import torch
-from peft import PeftModel, set_peft_model_state_dict
+from peft import LoraConfig, PeftConfig, PeftModel, set_peft_model_state_dict
 from peft.tuners.lora import Linear as LoraLinear
 from safetensors.torch import load_file
 
@@ -57,12 +57,13 @@ class _MergedLinear(torch.autograd.Function):
 class MergedLora:
     """While entered, a model's LoRA layers compute with merged weights.
 
-    Call `refresh` whenever the factors have changed. For one adapter named ``default``, without
-    LoRA dropout and without bias.
+    Call `refresh` whenever the factors have changed. Layers with a bias, LoRA dropout or DoRA keep
+    peft's own way.
     """
 
     def __init__(self, model: PeftModel) -> None:
-        self._layers = [layer for layer in model.modules() if isinstance(layer, LoraLinear)]
+        layers = (layer for layer in model.modules() if isinstance(layer, LoraLinear))
+        self._layers = [layer for layer in layers if _plain(layer)]
 
     def __enter__(self) -> MergedLora:
         self.refresh()
@@ -85,6 +86,15 @@ class MergedLora:
             )
 
 
+def _plain(layer: Any) -> bool:
+    dropout = layer.lora_dropout["default"]
+    return (
+        layer.base_layer.bias is None
+        and isinstance(dropout, torch.nn.Identity)
+        and not layer.use_dora.get("default")
+    )
+
+
 def _factors(layer: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return layer.lora_A["default"].weight, layer.lora_B["default"].weight
 
@@ -101,17 +111,44 @@ def start_from(model: PeftModel, adapter: Path) -> None:
     """Give a freshly prepared model the values of an adapter.
 
     Raises:
-        AdapterError: it is of another rank, or of another base.
+        AdapterError: it is of another rank, scale or base, or lacks the projector.
     """
-    tensors = load_file(adapter / WEIGHTS_FILE)
-    try:
-        result = set_peft_model_state_dict(model, tensors)
-    except RuntimeError as error:
+    own = model.peft_config["default"]
+    rank, alpha = rank_and_alpha(adapter)
+    if (rank, alpha) != (own.r, own.lora_alpha):
         raise AdapterError(
-            f"The adapter {adapter} is of another rank or base; give --rank as it was trained with."
+            f"The adapter {adapter} is of rank {rank} and alpha {alpha}, not {own.r} and "
+            f"{own.lora_alpha}; leave --rank out."
+        )
+    try:
+        result = set_peft_model_state_dict(model, load_file(adapter / WEIGHTS_FILE))
+    except (RuntimeError, KeyError) as error:
+        raise AdapterError(
+            f"The adapter {adapter} was made for another base or without its projector; "
+            "choose one made for this one."
         ) from error
     missing = [name for name in result.missing_keys if "lora_" in name]
     if missing or result.unexpected_keys:
         raise AdapterError(
             f"The adapter {adapter} was made for another base; choose one made for this one."
         )
+
+
+def rank_and_alpha(adapter: Path) -> tuple[int, int]:
+    """Rank and alpha of an adapter on disk.
+
+    Raises:
+        AdapterError: its configuration is damaged, or it is of another kind than plain LoRA.
+    """
+    try:
+        config = PeftConfig.from_pretrained(str(adapter))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise AdapterError(
+            f"{adapter / 'adapter_config.json'} is damaged; restore it from where it came."
+        ) from error
+    plain = isinstance(config, LoraConfig) and not (
+        config.use_rslora or config.use_dora or config.rank_pattern or config.alpha_pattern
+    )
+    if not plain:
+        raise AdapterError(f"The adapter {adapter} is not plain LoRA; choose one that is.")
+    return int(config.r), int(config.lora_alpha)

@@ -18,6 +18,7 @@ from adapters.rows import read_captions, read_labels
 from assistant.errors import DataError
 from assistant.prompts import CANT_TELL, DESCRIBE, LABEL_QUESTION, spoken_label
 
+_MOST_CAPTIONS = 8  # a visit: rows stay short, whatever the data
 SENTENCE_REQUESTS = (
     "Describe this picture in one sentence.",
     "What is in this picture?",
@@ -86,8 +87,9 @@ class CaptionSource:
         """All captions behind one request, sometimes another length, and a few questions."""
         references = self.references[index]
         request = DESCRIBE["sentence"] if rng.random() < 0.6 else rng.choice(SENTENCE_REQUESTS)
-        captions = tuple(dict.fromkeys(clean_caption(text) for text in references))
-        branches = [Branch(request, captions)]
+        said = dict.fromkeys(clean_caption(text) for text in references)
+        captions = tuple(text for text in said if text)[:_MOST_CAPTIONS]
+        branches = [Branch(request, captions)] if captions else []
         for detail, wording, answer in self.questions.describe_requests(references, rng):
             if rng.random() < 0.15:
                 asked = DESCRIBE[detail] if rng.random() < 0.6 else wording

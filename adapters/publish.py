@@ -67,7 +67,7 @@ def draw_loss(log: Path, picture: Path) -> None:
     for loss in losses:
         mean += (loss - mean) * 0.05
         smooth.append(mean)
-    unit = "reward (CIDEr + 2 BLEU-4)" if rewarded else "loss (nats per answer token)"
+    unit = "reward" if rewarded else "loss (nats per answer token)"
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel=unit)
     axes.plot(steps, losses, color="#c3cedd", linewidth=0.8, label="each step")

@@ -68,8 +68,10 @@ def _from_captions(captions: Path, corpus: Path, seed: int) -> dict[str, list[tu
         for yes, no in zip(positives, negatives, strict=True):
             files[f"presence-{no.hard}"] += [(path, yes), (path, no)]
         asked = maker.unanswerable(references, rng, 1, heldout=True)
-        asked += maker.answerable(references, rng, 1)
-        files["can-tell"] += [(path, pair) for pair in asked]
+        known = maker.answerable(references, rng, 1)
+        files["can-tell"] += [
+            (path, pair) for both in zip(asked, known, strict=False) for pair in both
+        ]
     return files
 
 

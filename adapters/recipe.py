@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from assistant.errors import InputError
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -14,7 +16,7 @@ class Recipe:
     where ``minutes`` is set, when that time is spent.
 
     Where ``self_critical``, descriptions are learnt from rewards on ``samples`` of the model's own
-    for each picture, and the rest of the mixture, ``anchor_tokens`` a step, counts ``anchor``.
+    for each picture, and ``anchor_tokens`` a step of the whole mixture, which count ``anchor``.
     """
 
     steps: int = 2_000
@@ -35,3 +37,11 @@ class Recipe:
     samples: int = 5
     anchor: float = 0.5
     anchor_tokens: int = 480
+
+    def __post_init__(self) -> None:
+        lowest = {
+            "steps": 1, "tokens": 1, "rank": 1, "alpha": 1, "samples": 2, "anchor_tokens": 1,
+        }  # fmt: skip
+        for name, least in lowest.items():
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; give {least} or more.")

@@ -4,7 +4,8 @@ For each picture the model draws several descriptions. Each is scored against th
 references, and its log-likelihood is weighted by how much better it is than the others drawn for
 the same picture: REINFORCE (Rennie et al., Self-critical Sequence Training, CVPR 2017) with the
 leave-one-out mean as its baseline (Luo, A Better Variant of Self-Critical Sequence Training, 2020).
-The rest of the mixture goes on as cross-entropy, so that questions and labels are not forgotten.
+Some of the whole mixture goes on as cross-entropy, so that questions and labels are not forgotten
+and descriptions stay human.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class CaptionReward:
         for texts in self._references:
             counter += (None, texts)
         counter.compute_doc_freq()
-        self._frequencies = counter.document_frequency
+        self._frequencies = _Frequencies(counter.document_frequency)
 
     def __call__(self, index: int, captions: Sequence[str]) -> np.ndarray:
         """Rewards ``[captions]`` of descriptions of picture ``index``."""
@@ -62,6 +63,13 @@ class CaptionReward:
         )
         rewards: np.ndarray = np.array(cider.compute_cider()) + _BLEU_WEIGHT * np.array(bleu[3])
         return rewards
+
+
+class _Frequencies(dict[tuple[str, ...], float]):
+    """Unknown n-grams are in no document, and asking about them does not add them."""
+
+    def __missing__(self, _: tuple[str, ...]) -> float:
+        return 0.0
 
 
 class _CorpusCider(CiderScorer):  # type: ignore[misc]
@@ -136,7 +144,7 @@ def draw_answers(
 
 
 class SelfCritical:
-    """Rewarded descriptions of captioned pictures, anchored by the rest of the mixture."""
+    """Rewarded descriptions of captioned pictures, anchored by some of the whole mixture."""
 
     def __init__(
         self,
@@ -167,17 +175,18 @@ class SelfCritical:
             index, rng = self._feeder.visit(self._number, counters.visits[-1])
             images.append((self._number, index, self._feeder.variant(self._number, rng)))
             counters.visits[-1] += 1
-        for image, answers in zip(images, self._draw(llava, images, counters), strict=True):
+        drawn = self._draw(llava, images, counters)
+        for image, answers in zip(images, drawn, strict=True):
             texts = self._tokenizer.batch_decode(answers, skip_special_tokens=True)
             reward = self._reward(image[1], texts)
             rewards.append(float(reward.mean()))
             tree = self._tree(image, answers, advantages(reward))
             if len(tree.segments) > 2:  # not when all were alike
                 trees.append(tree)
-        tokens = sum(len(segment.ids) for tree in trees for segment in tree.segments[2:])
+        tokens = sum(len(ids) for answers in drawn for ids in answers)
         trees = [_scaled(tree, 1 / tokens) for tree in trees]
         counters.spent[-1] += sum(map(len, trees))
-        # The lists are the counters' own but for the last entry, which is not the mixture's.
+        # The feeder looks at the sources' entries only, so the last one stays ours.
         anchor = self._feeder.trees(counters, self._recipe.anchor_tokens)
         weight = sum(len(segment.ids) * segment.weight for t in anchor for segment in t.segments)
         trees += [_scaled(tree, self._recipe.anchor / weight) for tree in anchor]
@@ -186,7 +195,6 @@ class SelfCritical:
         answered = len(images) * self._recipe.samples
         return Drawn(loss, answered, sum(map(len, trees)), reward=float(np.mean(rewards)))
 
-    @torch.no_grad()
     def _draw(
         self, llava: Any, images: Sequence[tuple[int, int, int]], counters: Counters
     ) -> list[list[tuple[int, ...]]]:
@@ -194,7 +202,8 @@ class SelfCritical:
         generator = torch.Generator(llava.device).manual_seed(seed)
         ids = torch.tensor([self._picture + self._question] * len(images), device=llava.device)
         features = torch.stack([self._feeder.features(image) for image in images])
-        prompts = embed(llava, ids, features)
+        with torch.no_grad():
+            prompts = embed(llava, ids, features)
         # Compiled layers are for packed rows; one token at a time would compile them anew.
         with torch.compiler.set_stance("force_eager"):
             return draw_answers(llava, prompts, self._recipe.samples, generator)
@@ -206,7 +215,7 @@ class SelfCritical:
         weights: dict[tuple[int, ...], float] = {}
         for ids, gain in zip(answers, gains, strict=True):
             weights[ids] = weights.get(ids, 0.0) + float(gain)
-        told = [Segment(ids, 1, weight) for ids, weight in weights.items() if weight]
+        told = [Segment(ids, 1, weight) for ids, weight in weights.items() if abs(weight) > 1e-6]
         return Tree(image, (Segment(self._picture, -1), Segment(self._question, 0), *told))
 
 

@@ -112,12 +112,14 @@ def train(
     recipe: Recipe,
     folder: Path,
     *,
+    data: str = "",
     compiled: bool = False,
     watch: Callable[[StepReport], None] | None = None,
 ) -> bool:
     """Train until the recipe's end; returns False if it was stopped before.
 
-    ``folder`` receives ``state.safetensors`` (resumed from, if there) and ``loss.csv``.
+    ``folder`` receives ``state.safetensors`` (resumed from, if there) and ``loss.csv``. ``data``
+    names what is learnt from: a state of other data is refused.
     ``compiled`` has torch compile the decoder layers, which needs a C++ compiler.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +141,7 @@ def train(
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    state = restore(folder, model, optimizer, recipe) or State()
+    state = restore(folder, model, optimizer, recipe, data) or State()
     counters = Counters(state.visits, state.spent) if state.visits else objective.counters()
     device = llava.device.type
     started = time.monotonic() - state.seconds
@@ -148,7 +150,7 @@ def train(
 
     def snapshot() -> None:
         seconds = time.monotonic() - started
-        now = State(state.step, seconds, counters.visits, counters.spent, asdict(recipe))
+        now = State(state.step, seconds, counters.visits, counters.spent, asdict(recipe), data)
         save(folder, model, optimizer, now)
 
     model.train()
@@ -175,15 +177,16 @@ def train(
             if state.step < recipe.projector_steps:
                 for parameter in lora:
                     parameter.grad = None
-            torch.nn.utils.clip_grad_norm_(lora + projector, recipe.clip)
+            norm = torch.nn.utils.clip_grad_norm_(lora + projector, recipe.clip)
+            value = float(drawn.loss.detach())
+            if not (math.isfinite(value) and math.isfinite(norm)):
+                raise DataError(
+                    f"The loss is {value} at step {state.step} and its gradient's norm "
+                    f"{float(norm)}; run the same command to go on from the last saved state."
+                )
             optimizer.step()
             optimizer.zero_grad()
             merged.refresh()
-            value = float(drawn.loss.detach())
-            if not math.isfinite(value):
-                raise DataError(
-                    f"The loss is {value} at step {state.step}; lower the learning rate and resume."
-                )
             state.step += 1
             elapsed = time.monotonic() - started
             lines.write(

@@ -28,6 +28,12 @@ class AdapterFiles:
     about: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def recipes(self) -> list[Any]:
+        """The recipes of the runs that made it, oldest first."""
+        earlier, last = self.about.get("earlier_recipes"), self.about.get("recipe")
+        return [*(earlier if isinstance(earlier, list) else []), *([last] if last else [])]
+
+    @property
     def labels(self) -> dict[str, str]:
         """Label to coarse label, as the training data spells them."""
         labels = self.about.get("labels", {})

@@ -28,14 +28,14 @@ class Evidence:
     agreement: float
 
 
-# Chosen on the first half of Flickr8k's dev pictures by tests/benchmarks/tune_rerank.py.
+# Chosen on every second of Flickr8k's dev pictures by tests/benchmarks/tune_rerank.py.
 HABIT_WEIGHT = 0.2
 AGREEMENT_WEIGHT = 2.0
 
 
-def score(evidence: Evidence, habit: float, agreement: float) -> float:
-    """``seen - habit * habit evidence + agreement * agreement``, larger is better."""
-    return evidence.seen - habit * evidence.habit + agreement * evidence.agreement
+def score(evidence: Evidence, habit_weight: float, agreement_weight: float) -> float:
+    """What is seen, less what is only habit, and what the others say too; larger is better."""
+    return evidence.seen - habit_weight * evidence.habit + agreement_weight * evidence.agreement
 
 
 def weigh(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from peft.tuners.lora import Linear as LoraLinear
+from safetensors.torch import load_file, save_file
 
 from adapters.lora import MergedLora, start_from
 from adapters.publish import save_adapter
@@ -95,15 +96,52 @@ def test_an_adapter_is_gone_on_from(tmp_path: Path) -> None:
             assert parameter.dtype == torch.float32
 
 
-def test_an_adapter_of_another_rank_is_refused(tmp_path: Path) -> None:
+def test_an_adapter_of_another_rank_or_scale_is_refused(tmp_path: Path) -> None:
     save_adapter(adapted(rank=8), tmp_path / "a", RECIPE, base="tiny", labels={})
-    with pytest.raises(AdapterError, match="another rank or base; give --rank"):
+    with pytest.raises(AdapterError, match="of rank 8 and alpha 16, not 4 and 8; leave --rank out"):
+        start_from(prepare(tiny.model(), RECIPE), tmp_path / "a")
+    save_adapter(adapted(), tmp_path / "b", RECIPE, base="tiny", labels={})
+    with pytest.raises(AdapterError, match="of rank 4 and alpha 8, not 4 and 4"):
+        start_from(prepare(tiny.model(), Recipe(rank=4, alpha=4)), tmp_path / "b")
+
+
+def test_an_adapter_without_its_projector_is_refused(tmp_path: Path) -> None:
+    save_adapter(adapted(), tmp_path / "a", RECIPE, base="tiny", labels={})
+    file = tmp_path / "a" / "adapter_model.safetensors"
+    save_file({n: t for n, t in load_file(file).items() if "lora_" in n}, file)
+    with pytest.raises(AdapterError, match="without its projector"):
         start_from(prepare(tiny.model(), RECIPE), tmp_path / "a")
 
 
-def test_an_adapter_that_lacks_layers_is_refused(tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
+def test_under_autocast_gradients_stay_close_to_pefts() -> None:
+    """bfloat16 products: within 3 % of each gradient's size, whatever the base's dtype."""
+    for dtype in (torch.float32, torch.bfloat16):
+        model = adapted()
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                parameter.data = parameter.data.to(dtype)
+            assert parameter.requires_grad or parameter.dtype == dtype, name
+        with torch.autocast("cpu", torch.bfloat16):
+            loss, gradients = loss_and_gradients(model)
+            with MergedLora(model):
+                merged_loss, merged_gradients = loss_and_gradients(model)
+        torch.testing.assert_close(merged_loss, loss, atol=0.05, rtol=0)
+        for name, gradient in gradients.items():
+            other = merged_gradients[name]
+            assert other.dtype == gradient.dtype == torch.float32
+            assert (other - gradient).norm() < 0.1 * gradient.norm(), name
 
+
+def test_layers_that_cannot_be_merged_keep_pefts_way() -> None:
+    model = adapted()
+    layers = [layer for layer in model.modules() if isinstance(layer, LoraLinear)]
+    layers[0].lora_dropout["default"] = torch.nn.Dropout(0.5)
+    with MergedLora(model):
+        assert not hasattr(layers[0], "merged_weight")
+        assert hasattr(layers[1], "merged_weight")
+
+
+def test_an_adapter_that_lacks_layers_is_refused(tmp_path: Path) -> None:
     save_adapter(adapted(), tmp_path / "a", RECIPE, base="tiny", labels={})
     file = tmp_path / "a" / "adapter_model.safetensors"
     tensors = load_file(file)

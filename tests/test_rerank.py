@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from assistant.engine import Engine
+from assistant.engine import Engine, Sampling, core
 from assistant.rerank import (
     AGREEMENT_WEIGHT,
     HABIT_WEIGHT,
@@ -18,6 +18,8 @@ from assistant.rerank import (
 )
 from assistant.settings import Settings
 from tests import tiny
+
+WARM = Sampling(max_tokens=5, temperature=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,12 @@ def test_a_grey_picture_tells_nothing(engine: Engine) -> None:
     other = engine.encode_image(tiny.picture(1))
     gaps = [abs(e.seen - e.habit) for _, e in engine.candidates(other, seed=0)]
     assert max(gaps) > 0.01
+
+
+def test_a_candidate_that_was_cut_says_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.model.generation_config, "eos_token_id", None)
+    monkeypatch.setattr(
+        core, "_DESCRIBE_SAMPLING", {"beam": Sampling(max_tokens=5, beams=4), "sample": WARM}
+    )
+    (answer,) = engine.describe(engine.encode_images([tiny.picture(0)]), mode="rerank", seed=0)
+    assert (answer.finish, answer.tokens) == ("length", 5)

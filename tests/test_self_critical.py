@@ -16,7 +16,7 @@ from pycocoevalcap.cider.cider import Cider
 from adapters.features import FeatureStore
 from adapters.metrics import tokenize_caption
 from adapters.mixture import CaptionSource
-from adapters.objectives import Feeder
+from adapters.objectives import Feeder, embed
 from adapters.packing import PromptTokens
 from adapters.publish import draw_loss
 from adapters.recipe import Recipe
@@ -28,6 +28,7 @@ from adapters.self_critical import (
     draw_answers,
 )
 from adapters.train import prepare, train
+from assistant.rerank import mean_log_likelihoods
 from tests import tiny
 
 CORPUS = [
@@ -116,36 +117,40 @@ def started(folder: Path, recipe: Recipe = RECIPE) -> tuple[Any, SelfCritical]:
     return prepare(llava, recipe), SelfCritical(feeder, source, words, recipe, tokenizer)
 
 
-def test_gradient_raises_what_was_rewarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One step makes good draws likelier than bad ones of the same picture."""
+def likelihoods(model: Any, objective: SelfCritical, answers: Sequence[tuple[int, ...]]) -> Any:
+    """Mean log-likelihood of each answer about the first picture."""
+    llava = model.get_base_model()
+    ids = torch.tensor([objective._picture + objective._question])
+    features = objective._feeder.features((0, 0, 0))[None]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        prompt = embed(llava, ids, features)[0]
+        return mean_log_likelihoods(llava, prompt, answers)
+
+
+def test_a_step_makes_what_was_rewarded_likelier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, objective = started(tmp_path, replace(RECIPE, anchor=1e-9))
-    drawn: list[list[tuple[int, ...]]] = [[(60, 70, 2), (61, 71, 2), (62, 2)]] * 9
-    monkeypatch.setattr("adapters.self_critical.draw_answers", lambda *_: drawn)
-    rewards: list[Sequence[str]] = []
-
-    def reward(index: int, captions: Sequence[str]) -> np.ndarray:
-        rewards.append(captions)
-        return np.array([1.0, 0.0, 0.5])
-
-    monkeypatch.setattr(objective, "_reward", reward)
-    counters = objective.counters()
+    answers = [(60, 70, 2), (61, 71, 2), (62, 72, 2)]
+    monkeypatch.setattr("adapters.self_critical.draw_answers", lambda *_: [answers] * 9)
+    monkeypatch.setattr(objective, "_reward", lambda *_: np.array([1.0, 0.0, 0.5]))
     monkeypatch.setattr(objective, "_pictures", 9)
+    before = likelihoods(model, objective, answers)
     with torch.autocast("cpu", torch.bfloat16):
-        first = objective.draw(model, counters)
-    first.loss.backward()
-    assert first.reward == pytest.approx(0.5)
-    assert len(rewards) == 9
+        drawn = objective.draw(model, objective.counters())
+    drawn.loss.backward()
+    assert drawn.reward == pytest.approx(0.5)
+    assert drawn.answers == 27
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.grad is not None:
-                parameter -= 0.05 * parameter.grad
-    counters = objective.counters()
-    # The loss is minus the advantage-weighted log-likelihood, so it must have fallen.
-    with torch.autocast("cpu", torch.bfloat16):
-        assert objective.draw(model, counters).loss < first.loss
+                parameter -= 0.5 * parameter.grad
+    good, bad, middling = np.array(likelihoods(model, objective, answers)) - before
+    assert good > 0.01 > -0.01 > bad
+    assert bad < middling < good
 
 
-def test_a_run_logs_rewards_and_can_be_stopped(tmp_path: Path) -> None:
+def test_a_run_logs_rewards(tmp_path: Path) -> None:
     model, objective = started(tmp_path)
     seen: list[float | None] = []
     train(model, objective, RECIPE, tmp_path / "run", watch=lambda r: seen.append(r.reward))
@@ -157,18 +162,18 @@ def test_a_run_logs_rewards_and_can_be_stopped(tmp_path: Path) -> None:
     draw_loss(tmp_path / "run" / "loss.csv", tmp_path / "reward.png")
     assert (tmp_path / "reward.png").read_bytes().startswith(b"\x89PNG")
 
-    # Stopped after two steps and run again, it draws the same: same rewards.
-    parts: list[float | None] = []
-    for steps in (2, 4):
-        model, objective = started(tmp_path)
-        train(
-            model, objective, replace(RECIPE, steps=steps, decay=0.0), tmp_path / "parts",
-            watch=lambda r: parts.append(r.reward),
-        )  # fmt: skip
-    whole: list[float | None] = []
-    model, objective = started(tmp_path)
-    train(
-        model, objective, replace(RECIPE, decay=0.0), tmp_path / "whole",
-        watch=lambda r: whole.append(r.reward),
-    )  # fmt: skip
-    assert parts == pytest.approx(whole, abs=1e-4)
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    def losses(folder: str, *lengths: int) -> list[float]:
+        found: list[float] = []
+        for steps in lengths:
+            model, objective = started(tmp_path)
+            train(
+                model, objective, replace(RECIPE, steps=steps, decay=0.0), tmp_path / folder,
+                watch=lambda report: found.append(report.loss),
+            )  # fmt: skip
+        return found
+
+    whole = losses("whole", 4)
+    assert len(set(whole)) == 4
+    assert losses("parts", 2, 4) == pytest.approx(whole, abs=1e-4)

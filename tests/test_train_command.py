@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from adapters.cli import register
+from adapters.features import FeatureStore
 from assistant import llava
 from assistant.engine import Engine
 from assistant.errors import AdapterError, DataError, InputError
@@ -106,6 +107,37 @@ def test_an_adapter_learns_on_from_rewards(captions: Path, tmp_path: Path) -> No
     assert about["recipe"]["projector_steps"] == 0
     assert [recipe["steps"] for recipe in about["earlier_recipes"]] == [1]
     Engine.load(base=str(tiny.directory()), adapter=str(second / "adapter"))
+
+
+def test_going_on_keeps_labels_and_rank(captions: Path, labels: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    run("--labels", labels, "--out", first, "--rank", 2, "--steps", 1)
+    run("--captions", captions, "--out", second, "--steps", 1, "--from", first / "adapter")
+    about = json.loads((second / "adapter" / "sightdesk.json").read_text(encoding="utf-8"))
+    assert about["labels"] == {"Granny-Smith": "A", "Kiwi": "Kiwi"}
+    assert about["recipe"]["rank"] == 2
+
+
+def test_a_run_is_not_gone_on_with_on_other_data(
+    captions: Path, labels: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run("--captions", captions, "--out", out, "--rank", 2, "--steps", 1)
+    with pytest.raises(DataError, match="on other data or from another adapter"):
+        run("--captions", captions, "--labels", labels, "--out", out, "--rank", 2, "--steps", 2)
+
+
+def test_what_would_fail_after_encoding_is_refused_at_once(
+    captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FeatureStore, "build", lambda *_, **__: pytest.fail("encoded"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot be a folder .*; choose another --out"):
+        run("--captions", captions, "--out", tmp_path / "file")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(InputError, match=r"no C\+\+ compiler; install one, or leave --compile"):
+        run("--captions", captions, "--out", tmp_path / "out", "--compile")
 
 
 def test_rewards_need_captions_and_an_adapter(captions: Path, tmp_path: Path) -> None:

@@ -180,14 +180,15 @@ def _base(settings: Settings) -> dict[str, Any]:
 
 
 def _adapter(settings: Settings) -> dict[str, Any] | None:
-    if settings.adapter is None and settings.base != "embedded":
+    chosen = settings.adapter or None  # an empty one is none, as for the engine
+    if chosen is None and settings.base != "embedded":
         return None
     from assistant.adapter_files import find_adapter
 
     try:
-        adapter = find_adapter(settings.adapter, settings)
+        adapter = find_adapter(chosen, settings)
     except AdapterError as error:
-        if settings.adapter is None:
+        if chosen is None:
             raise
         raise AdapterError(f"SIGHTDESK_ADAPTER: {error}") from error
     scores = adapter.about.get("metrics") or {}

@@ -214,8 +214,8 @@ class Engine:
         self, image: EncodedImage, *, detail: Detail = "sentence", seed: int | None = None
     ) -> list[tuple[str, Evidence]]:
         """Different descriptions of a picture, and what speaks for each."""
-        with self._lock:
-            return self._weighed([image], detail, seed)[0]
+        (weighed,) = self._weighed([image], detail, seed)
+        return [(answer.text, evidence) for answer, evidence in weighed]
 
     def _describe_reranked(
         self, images: Sequence[EncodedImage], detail: Detail, seed: int | None
@@ -223,38 +223,45 @@ class Engine:
         if not images:
             return []
         started = time.perf_counter()
-        with self._lock:
-            weighed = self._weighed(images, detail, seed)
+        weighed = self._weighed(images, detail, seed)
         seconds = (time.perf_counter() - started) / len(images)
-        answers = []
-        for candidates in weighed:
-            text, _ = max(candidates, key=lambda c: score(c[1], HABIT_WEIGHT, AGREEMENT_WEIGHT))
-            tokens = len(self._tokenizer.encode(text, add_special_tokens=False))
-            answers.append(Answer(text, tokens, seconds, "stop"))
-        return answers
+        best = (
+            max(candidates, key=lambda c: score(c[1], HABIT_WEIGHT, AGREEMENT_WEIGHT))[0]
+            for candidates in weighed
+        )
+        return [replace(answer, seconds=seconds) for answer in best]
 
     def _weighed(
         self, images: Sequence[EncodedImage], detail: Detail, seed: int | None
-    ) -> list[list[tuple[str, Evidence]]]:
+    ) -> list[list[tuple[Answer, Evidence]]]:
+        """Different candidates for each picture, and what speaks for each."""
         requests = [_request(image, detail) for image in images]
         inputs = self._inputs(requests)
+        beam = _DESCRIBE_SAMPLING["beam"]
         drawn = replace(_DESCRIBE_SAMPLING["sample"], seed=seed)
         rows = [
-            self._run(inputs, _DESCRIBE_SAMPLING["beam"], answers=_BEAM_CANDIDATES),
+            self._run(inputs, beam, answers=_BEAM_CANDIDATES),
             self._run(inputs, drawn, answers=_DRAWN_CANDIDATES),
         ]
         blank = self._embed(*_request(self._grey(), detail))
         weighed = []
         for number, request in enumerate(requests):
-            found: dict[str, tuple[int, ...]] = {}
+            found: dict[str, tuple[Answer, tuple[int, ...]]] = {}
             for of_all, count in zip(rows, (_BEAM_CANDIDATES, _DRAWN_CANDIDATES), strict=True):
                 for row in of_all[number * count : (number + 1) * count]:
-                    text = self._answer(row, drawn, 0.0).text
-                    ids = self._tokenizer.encode(text, add_special_tokens=False)
-                    found.setdefault(text, (*ids, self._tokenizer.eos_token_id))
-            texts = list(found)
-            evidence = weigh(self.model, self._embed(*request), blank, list(found.values()), texts)
-            weighed.append(list(zip(texts, evidence, strict=True)))
+                    answer = self._answer(row, drawn, 0.0)
+                    ids = row[: answer.tokens + (answer.finish == "stop")]
+                    found.setdefault(answer.text, (answer, tuple(ids.tolist())))
+            answers = [answer for answer, _ in found.values()]
+            with self._lock:
+                evidence = weigh(
+                    self.model,
+                    self._embed(*request),
+                    blank,
+                    [ids for _, ids in found.values()],
+                    list(found),
+                )
+            weighed.append(list(zip(answers, evidence, strict=True)))
         return weighed
 
     def _grey(self) -> EncodedImage:
@@ -382,6 +389,8 @@ class Engine:
         if streamer is not None:
             options["streamer"] = streamer
         with self._lock, torch.inference_mode(), torch.random.fork_rng(enabled=True):
+            if cancelled is not None and cancelled.event.is_set():
+                return torch.empty(0)  # its reader went while another answer was being made
             if sampling.seed is not None:
                 torch.manual_seed(sampling.seed)
             else:

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from adapters.features import FeatureStore
 from adapters.mixture import CaptionSource
@@ -137,6 +137,7 @@ def plain(base: Any, recipe: Recipe, pairs: Pairs) -> tuple[int, float]:
             model=model, args=arguments, train_dataset=pairs, callbacks=[clock],
             data_collator=Collator(base.processor, base.model.config.image_token_id),
         )  # fmt: skip
+        trainer.remove_callback(PrinterCallback)  # it would write to stdout
         trainer.train()
     return (len(clock.ends) - 1) * BATCH, clock.ends[-1] - clock.ends[0]
 
@@ -168,6 +169,8 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="compile the packed loop's layers")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    if given.pictures < 3 * BATCH:
+        parser.error(f"--pictures must be {3 * BATCH} or more: the first step is left out")
 
     tune_allocator()  # for both loops alike
     settings = get_settings()

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.screenshot --out ui/assets/chat.png [--browser /usr/bin/chromium]
 
-Starts `sightdesk chat` on a free port, hands it a photo, asks what the README asks, and waits for
+Starts the page on a free port, hands it a photo, asks what the README asks, and waits for
 each answer.
 """
 
@@ -57,6 +57,7 @@ def converse(page: Page) -> None:
         expect(messages).to_have_count(2 * number, timeout=ANSWER_MS)
         expect(page.locator('[data-testid="stChatInputSubmitButton"]')).to_be_visible()
         expect(messages.last).to_contain_text(".", timeout=ANSWER_MS)
+        expect(page.locator('[data-testid="stAlert"]')).to_have_count(0)
     time.sleep(2)  # the scroll to the newest answer is animated
 
 

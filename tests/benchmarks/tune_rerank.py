@@ -1,10 +1,10 @@
-"""Choose the weights of re-ranking on half of a captions file, and measure them on the other half.
+"""Choose the weights of re-ranking on every second picture, and measure them on the others.
 
     python -m tests.benchmarks.tune_rerank --captions dev.jsonl --json
 
 Prints BLEU-4 and CIDEr of greedy decoding, of beam search and of the re-ranked candidates, with the
-weights that gave the best BLEU-4 on the first half. The candidates are kept in --cache, so that a
-stopped run goes on.
+weights that gave the best BLEU-4 on the first. The candidates are kept in --cache, so that a
+stopped run goes on; it is of one captions file and one adapter.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.progress import track
 
 from adapters.metrics import score_captions
@@ -27,6 +28,7 @@ from assistant.rerank import Evidence, score
 HABIT = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
 AGREEMENT = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 BATCH = 16
+ERRORS = Console(stderr=True)
 
 
 def collect(captions: Path, cache: Path, limit: int | None) -> list[dict[str, Any]]:
@@ -36,11 +38,12 @@ def collect(captions: Path, cache: Path, limit: int | None) -> list[dict[str, An
     if len(done) < len(rows):
         engine = Engine.load()
         with cache.open("a", encoding="utf-8") as file:
-            for start in track(range(len(done), len(rows), BATCH), "Describing"):
+            for start in track(range(len(done), len(rows), BATCH), "Describing", console=ERRORS):
                 part = rows[start : start + BATCH]
                 images = engine.encode_images([open_image(row.path) for row in part])
                 greedy = engine.describe(images, mode="greedy")
                 beam = engine.describe(images, mode="beam")
+                lines = []
                 for row, image, first, second in zip(part, images, greedy, beam, strict=True):
                     entry = {
                         "references": list(row.references),
@@ -51,7 +54,8 @@ def collect(captions: Path, cache: Path, limit: int | None) -> list[dict[str, An
                             for text, evidence in engine.candidates(image, seed=0)
                         ],
                     }
-                    file.write(json.dumps(entry) + "\n")
+                    lines.append(json.dumps(entry) + "\n")
+                file.write("".join(lines))
                 file.flush()
         done = cache.read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in done[: len(rows)]]
