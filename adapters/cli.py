@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Shares of the tokens of a run: captions need the most, the other two are learnt quickly.
 _SHARES = {"captions": 0.70, "labels": 0.13, "pairs": 0.17}
 # The policy is already good: large steps would only make it forget how people write.
-_SELF_CRITICAL_RATES = {"lora_rate": 1e-4, "projector_rate": 1e-4}
+_SELF_CRITICAL_RATE = 1e-4
 _VARIANTS = {"captions": 4, "labels": 4, "pairs": 1}
 
 
@@ -140,7 +140,8 @@ def train_command(
             # A projector that has learnt already needs no stage of its own.
             projector_steps=0 if trained is not None else Recipe.projector_steps,
             self_critical=self_critical,
-            **(_SELF_CRITICAL_RATES if self_critical else {}),
+            lora_rate=_SELF_CRITICAL_RATE if self_critical else Recipe.lora_rate,
+            projector_rate=_SELF_CRITICAL_RATE if self_critical else Recipe.projector_rate,
         )
         tokenizer = base.processor.tokenizer
         prompts = PromptTokens(

@@ -113,7 +113,7 @@ def start_from(model: PeftModel, adapter: Path) -> None:
     Raises:
         AdapterError: it is of another rank, scale or base, or lacks the projector.
     """
-    own = model.peft_config["default"]
+    own: Any = model.peft_config["default"]
     rank, alpha = rank_and_alpha(adapter)
     if (rank, alpha) != (own.r, own.lora_alpha):
         raise AdapterError(
@@ -121,7 +121,7 @@ def start_from(model: PeftModel, adapter: Path) -> None:
             f"{own.lora_alpha}; leave --rank out."
         )
     try:
-        result = set_peft_model_state_dict(model, load_file(adapter / WEIGHTS_FILE))
+        result: Any = set_peft_model_state_dict(model, load_file(adapter / WEIGHTS_FILE))
     except (RuntimeError, KeyError) as error:
         raise AdapterError(
             f"The adapter {adapter} was made for another base or without its projector; "

@@ -72,7 +72,7 @@ class _Frequencies(dict[tuple[str, ...], float]):
         return 0.0
 
 
-class _CorpusCider(CiderScorer):  # type: ignore[misc]
+class _CorpusCider(CiderScorer):
     """pycocoevalcap's scorer with document frequencies from elsewhere than what it scores."""
 
     def __init__(self, frequencies: dict[tuple[str, ...], float], pictures: int) -> None:

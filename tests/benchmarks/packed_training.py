@@ -123,7 +123,7 @@ class Fixed:
 
 def plain(base: Any, recipe: Recipe, pairs: Pairs) -> tuple[int, float]:
     """Pairs after the first step, and the seconds that they took."""
-    model = prepare(base.model, recipe)
+    model: Any = prepare(base.model, recipe)
     model.get_base_model().set_attn_implementation("sdpa")  # the default, as a plain loop has it
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
