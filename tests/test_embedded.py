@@ -124,7 +124,7 @@ def test_labels_of_photos(
     right = sum(label == true for label, (_, true) in zip(found, goods, strict=True))
     given = [f"{true}: {label}" for label, (_, true) in zip(found, goods, strict=True)]
     # A floor against breakage (chance is 1 in 81); how good the adapter is stands on its card.
-    assert right >= 0.3 * len(goods), "\n".join(given)
+    assert right >= 0.5 * len(goods), "\n".join(given)
 
 
 def test_a_question_of_presence_gets_yes_no_or_cannot_tell(
