@@ -27,7 +27,7 @@ from assistant.rerank import Evidence, score
 
 HABIT = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
 AGREEMENT = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-BATCH = 16
+BATCH = 8
 ERRORS = Console(stderr=True)
 
 
