@@ -49,13 +49,14 @@ def converse(page: Page) -> None:
     for number, question in enumerate(QUESTIONS, start=1):
         if number == 1:
             chooser.set_input_files(PHOTO)
-            expect(page.get_by_text(PHOTO.name)).to_be_visible(timeout=ANSWER_MS)
+            send = page.locator('[data-testid="stChatInputSubmitButton"]')
+            expect(send).to_be_enabled(timeout=ANSWER_MS)
         box = page.locator('[data-testid="stChatInputTextArea"]')
+        expect(box).to_be_enabled(timeout=ANSWER_MS)
         box.fill(question)
         box.press("Enter")
         messages = page.locator('[data-testid="stChatMessage"]')
         expect(messages).to_have_count(2 * number, timeout=ANSWER_MS)
-        expect(page.locator('[data-testid="stChatInputSubmitButton"]')).to_be_visible()
         expect(messages.last).to_contain_text(".", timeout=ANSWER_MS)
         expect(page.locator('[data-testid="stAlert"]')).to_have_count(0)
     time.sleep(2)  # the scroll to the newest answer is animated
@@ -70,7 +71,15 @@ def main() -> None:
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", "ui/app.py", "--server.port", str(port)]
     server = subprocess.Popen(
-        [*command, "--server.headless", "true", "--browser.gatherUsageStats", "false"],
+        [
+            *command,
+            "--server.headless",
+            "true",
+            "--browser.gatherUsageStats",
+            "false",
+            "--client.toolbarMode",
+            "minimal",
+        ],
         stdin=subprocess.DEVNULL,
     )
     try:
