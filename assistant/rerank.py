@@ -28,9 +28,9 @@ class Evidence:
     agreement: float
 
 
-# Chosen on every second of Flickr8k's dev pictures by tests/benchmarks/tune_rerank.py.
+# Chosen on every second of the first 232 of Flickr8k's dev pictures by tests/benchmarks/tune_rerank.py.
 HABIT_WEIGHT = 0.2
-AGREEMENT_WEIGHT = 2.0
+AGREEMENT_WEIGHT = 1.0
 
 
 def score(evidence: Evidence, habit_weight: float, agreement_weight: float) -> float:
