@@ -28,7 +28,8 @@ class Evidence:
     agreement: float
 
 
-# Chosen on every second of the first 232 of Flickr8k's dev pictures by tests/benchmarks/tune_rerank.py.
+# Chosen by tests/benchmarks/tune_rerank.py on every second of the first 232 pictures of Flickr8k's
+# dev split.
 HABIT_WEIGHT = 0.2
 AGREEMENT_WEIGHT = 1.0
 
