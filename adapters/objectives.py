@@ -51,6 +51,11 @@ class Objective(Protocol):
         ...
 
 
+def llava_of(model: Any) -> Any:
+    """The LLaVA itself, also where it is inside a PEFT model."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
 def embed(llava: Any, ids: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     """Embeddings ``[*ids.shape, hidden]``, projected features in the places of image tokens."""
     projected = llava.model.multi_modal_projector(features.to(llava.device))
@@ -69,7 +74,7 @@ def packed_loss(
         features: ``[images, tokens, channels]``, the tower's output for ``batch.images``.
         mean: the weighted mean over the tokens, else their weighted sum.
     """
-    llava: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    llava = llava_of(model)
     device = llava.device
     embedded = embed(llava, batch.ids.to(device), features)
     visible = batch.visible.to(device)

@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import PeftModel
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider_scorer import CiderScorer
 from transformers import DynamicCache
 
 from adapters.metrics import tokenize_caption
 from adapters.mixture import CaptionSource
-from adapters.objectives import Counters, Drawn, Feeder, embed, packed_loss
+from adapters.objectives import Counters, Drawn, Feeder, embed, llava_of, packed_loss
 from adapters.packing import PromptTokens, Segment, Tree
 from adapters.recipe import Recipe
 from assistant.prompts import DESCRIBE
@@ -169,7 +168,7 @@ class SelfCritical:
 
     def draw(self, model: Any, counters: Counters) -> Drawn:
         """Draw descriptions, reward them, and return the loss with the anchor's added."""
-        llava: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        llava = llava_of(model)
         images, trees, rewards = [], [], []
         for _ in range(self._pictures):
             index, rng = self._feeder.visit(self._number, counters.visits[-1])

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from typer.testing import Result
 
-from adapters.cli import register
 from adapters.rows import read_questions
 from assistant.errors import InputError
 from assistant.prompts import CANT_TELL
+from tests.commands import invoke
 
 SCENES = (
     ("dog", "grass"), ("boy", "pool"), ("woman", "street"), ("man", "mountain"), ("girl", "beach"),
@@ -40,11 +38,8 @@ def captions(tmp_path: Path) -> Path:
     return file
 
 
-def run(*arguments: object) -> Any:
-    app = typer.Typer()
-    register(app)
-    command = ["questions", *map(str, arguments)]
-    return CliRunner().invoke(app, command, catch_exceptions=False)
+def run(*arguments: object) -> Result:
+    return invoke("questions", *arguments)
 
 
 def test_presence_is_half_no_and_can_tell_half_unanswerable(captions: Path, tmp_path: Path) -> None:

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from typer.testing import Result
 
-from adapters.cli import register
 from adapters.features import FeatureStore
 from assistant import llava
 from assistant.engine import Engine
 from assistant.errors import AdapterError, DataError, InputError
 from tests import tiny
+from tests.commands import invoke
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +47,8 @@ def write(folder: Path, rows: list[dict[str, Any]]) -> Path:
     return file
 
 
-def run(*arguments: object) -> Any:
-    app = typer.Typer()
-    register(app)
-    command = ["train", *map(str, arguments)]
-    return CliRunner().invoke(app, command, catch_exceptions=False)
+def run(*arguments: object) -> Result:
+    return invoke("train", *arguments)
 
 
 def test_from_files_to_answers(captions: Path, labels: Path, tmp_path: Path) -> None:

@@ -200,14 +200,15 @@ class Engine:
         """
         if detail not in DESCRIBE:
             raise InputError(f"detail is {detail!r}; give one of: {', '.join(DESCRIBE)}.")
-        sampling = _DESCRIBE_SAMPLING.get(mode)
         if mode == "rerank":
             return self._describe_reranked(images, detail, seed)
+        sampling = _DESCRIBE_SAMPLING.get(mode)
         if sampling is None:
             modes = ", ".join([*_DESCRIBE_SAMPLING, "rerank"])
             raise InputError(f"mode is {mode!r}; give one of: {modes}.")
         return self.generate_batch(
-            [_request(image, detail) for image in images], sampling=replace(sampling, seed=seed)
+            [_request(image, DESCRIBE[detail]) for image in images],
+            sampling=replace(sampling, seed=seed),
         )
 
     def candidates(
@@ -235,17 +236,17 @@ class Engine:
         self, images: Sequence[EncodedImage], detail: Detail, seed: int | None
     ) -> list[list[tuple[Answer, Evidence]]]:
         """Different candidates for each picture, and what speaks for each."""
-        requests = [_request(image, detail) for image in images]
-        inputs = self._inputs(requests)
+        inputs = self._inputs([_request(image, DESCRIBE[detail]) for image in images])
         beam = _DESCRIBE_SAMPLING["beam"]
         drawn = replace(_DESCRIBE_SAMPLING["sample"], seed=seed)
         rows = [
             self._run(inputs, beam, answers=_BEAM_CANDIDATES),
             self._run(inputs, drawn, answers=_DRAWN_CANDIDATES),
         ]
-        blank = self._embed(*_request(self._grey(), detail))
+        blank = self._embed(*_request(self._grey(), DESCRIBE[detail]))
+        prompts = zip(inputs["inputs_embeds"], inputs["attention_mask"].bool(), strict=True)
         weighed = []
-        for number, request in enumerate(requests):
+        for number, (padded, there) in enumerate(prompts):
             found: dict[str, tuple[Answer, tuple[int, ...]]] = {}
             for of_all, count in zip(rows, (_BEAM_CANDIDATES, _DRAWN_CANDIDATES), strict=True):
                 for row in of_all[number * count : (number + 1) * count]:
@@ -256,7 +257,7 @@ class Engine:
             with self._lock:
                 evidence = weigh(
                     self.model,
-                    self._embed(*request),
+                    padded[there],
                     blank,
                     [ids for _, ids in found.values()],
                     list(found),
@@ -292,9 +293,7 @@ class Engine:
             return sorted(following.get(tuple(ids.tolist()), [self._tokenizer.eos_token_id]))
 
         rows = self._run(
-            self._inputs(
-                [([Turn("user", LABEL_QUESTION, (image.id,))], [image]) for image in images]
-            ),
+            self._inputs([_request(image, LABEL_QUESTION) for image in images]),
             Sampling(max_tokens=max(map(len, answers)), beams=4),
             allowed=allowed,
         )
@@ -409,8 +408,8 @@ class Engine:
         return Answer(text, count, seconds, "stop" if ended else "length")
 
 
-def _request(image: EncodedImage, detail: Detail) -> tuple[list[Turn], list[EncodedImage]]:
-    return [Turn("user", DESCRIBE[detail], (image.id,))], [image]
+def _request(image: EncodedImage, text: str) -> tuple[list[Turn], list[EncodedImage]]:
+    return [Turn("user", text, (image.id,))], [image]
 
 
 def _special_tokens(tokenizer: Any, image_token: str) -> re.Pattern[str]:

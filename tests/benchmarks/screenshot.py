@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.screenshot --out ui/assets/chat.png [--browser /usr/bin/chromium]
 
-Starts the page on a free port, hands it a photo, asks what the README asks, and waits for
+Starts `sightdesk chat` on a free port, hands it a photo, asks what the README asks, and waits for
 each answer.
 """
 
@@ -69,19 +69,8 @@ def main() -> None:
     given = parser.parse_args()
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "ui/app.py", "--server.port", str(port)]
-    server = subprocess.Popen(
-        [
-            *command,
-            "--server.headless",
-            "true",
-            "--browser.gatherUsageStats",
-            "false",
-            "--client.toolbarMode",
-            "minimal",
-        ],
-        stdin=subprocess.DEVNULL,
-    )
+    command = [str(Path(sys.executable).with_name("sightdesk")), "chat", "--no-browser"]
+    server = subprocess.Popen([*command, "--port", str(port)], stdin=subprocess.DEVNULL)
     try:
         wait_for(url, server)
         with sync_playwright() as playwright:
