@@ -5,7 +5,9 @@
      ├── ImageError             bytes that are no picture, or one too large to open
      ├── DataError              a training or evaluation file: missing, malformed row (file:line)
      ├── WeightsError           a base that cannot be fetched, verified, stored or read
-     └── AdapterError           an adapter that is unknown, corrupt, unsafe or made for another base
+     ├── AdapterError           an adapter that is unknown, corrupt, unsafe or made for another base
+     └── StoreError             a database or its folder: locked, damaged, full, not to be reached
+          └── ConflictError     another tab or process changed the conversation meanwhile
 
 All of them are shown to users as they are, without a stack trace, and end the command line with
 exit code 2. Anything else that escapes is a bug and keeps its trace.
@@ -36,3 +38,11 @@ class WeightsError(SightdeskError):
 
 class AdapterError(SightdeskError):
     """An adapter is unknown, corrupt, unsafe or does not fit the base."""
+
+
+class StoreError(SightdeskError):
+    """Conversations or their photos cannot be opened, read or kept; nothing was half-stored."""
+
+
+class ConflictError(StoreError):
+    """Another tab or process wrote to the same conversation; read it again."""

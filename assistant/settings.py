@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assistant.errors import InputError
 
+Quantize = Literal["auto", "none", "nf4", "int8"]
+
 
 class Settings(BaseSettings):
     """What the product can be told by environment; every field has a working default.
@@ -27,6 +29,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("sightdesk")))
     """Files that belong to the user: own adapters, conversations, images."""
 
+    database_url: str | None = Field(default=None, repr=False)
+    """``postgresql://user:password@host/name`` of a server for conversations; None means SQLite in
+    `data_dir`, where the photos are in either case."""
+
     base: str = "embedded"
     """`embedded`, a directory, or the hub id of a LLaVA-family model."""
 
@@ -34,6 +40,9 @@ class Settings(BaseSettings):
     """Adapter name or directory; None means the one that ships with the embedded base."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    quantize: Quantize = "auto"
+    """How the language model is kept; `auto` is what measures best here (`sightdesk doctor`)."""
 
     max_image_bytes: int = Field(default=32 * 2**20, gt=0)
     max_image_pixels: int = Field(default=50_000_000, gt=0)

@@ -1,0 +1,24 @@
+"""Conversations, photos and feedback that survive a restart, in SQLite or Postgres.
+
+    store = Store.open()
+    photo = store.put_image(open_image("banana.jpg"), name="banana.jpg")
+    thread = store.create_thread()
+    asked = NewExchange(question="What is this?", shown="What is this?", images=(photo.id,))
+    exchange = store.add_exchange(thread.id, asked, after=None)
+    store.set_answer(exchange.id, answer="A banana.", state="done", details={})
+
+Rows are in a database (`models`, `migrations`), photos in files beside it (`files`). Every failure
+is a `StoreError` of one sentence (`failures`). Importing it costs no torch.
+"""
+
+from assistant.store.core import Store
+from assistant.store.values import (
+    Exchange,
+    NewExchange,
+    State,
+    StoredImage,
+    Thread,
+    ThreadSummary,
+)
+
+__all__ = ["Exchange", "NewExchange", "State", "Store", "StoredImage", "Thread", "ThreadSummary"]

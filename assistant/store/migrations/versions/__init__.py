@@ -1,0 +1,1 @@
+"""One module a version, named after it; never changed once released."""

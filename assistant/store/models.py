@@ -1,0 +1,200 @@
+"""The tables. A change here needs a migration: tests compare the two.
+
+    identity            what this database is called, so that its photos' folder knows it
+    threads             one conversation of a tenant
+     └── exchanges      a question and its answer, at a position
+          └── exchange_pictures   what it shows and what the model was given
+    pictures            a tenant's right to a picture; its bytes are in a file, once for all tenants
+    preferences         settings of the page
+
+Every table but `identity` has the tenant in its rows, and foreign keys carry it along, so that no
+row can point at another tenant's.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time in UTC, also from SQLite, which keeps no time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC; naive times are a mistake of the caller."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From UTC, whatever time zone the session of the server is in."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Names of constraints and types of columns for all tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text,
+        datetime: UtcTime,
+        dict[str, Any]: JSON,
+    }
+
+
+class IdentityRow(Base):
+    """One row: 32 hexadecimal digits that no other database has."""
+
+    __tablename__ = "identity"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+
+
+class ThreadRow(Base):
+    """A conversation."""
+
+    __tablename__ = "threads"
+
+    tenant: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    named: Mapped[bool]
+    folded: Mapped[str]
+    """The title as it is searched."""
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+
+    __table_args__ = (Index(None, "tenant", "updated"),)
+
+
+class ExchangeRow(Base):
+    """A question and its answer."""
+
+    __tablename__ = "exchanges"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant: Mapped[str]
+    thread_id: Mapped[str]
+    position: Mapped[int]
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+    """When the answer was last written; an answer that streams no more is known by it."""
+    writer: Mapped[str]
+    """The process that answers; see `assistant.store.writers`."""
+    question: Mapped[str]
+    shown: Mapped[str]
+    enhancement: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    answer: Mapped[str]
+    state: Mapped[str]
+    error: Mapped[str | None]
+    details: Mapped[dict[str, Any]]
+    thumb: Mapped[int | None]
+    correction: Mapped[str | None]
+    folded: Mapped[str] = mapped_column(deferred=True)
+    """Question and answer as they are searched; without the answer while it streams."""
+
+    __table_args__ = (
+        UniqueConstraint("thread_id", "position"),
+        ForeignKeyConstraint(
+            ["tenant", "thread_id"], ["threads.tenant", "threads.id"], ondelete="CASCADE"
+        ),
+        # Both hold few rows of many: what streams now, and what was judged.
+        Index(
+            "ix_exchanges_streaming",
+            "state",
+            sqlite_where=text("state = 'streaming'"),
+            postgresql_where=text("state = 'streaming'"),
+        ),
+        Index(
+            "ix_exchanges_judged",
+            "tenant",
+            sqlite_where=text("thumb IS NOT NULL OR correction IS NOT NULL"),
+            postgresql_where=text("thumb IS NOT NULL OR correction IS NOT NULL"),
+        ),
+    )
+
+
+class PictureRow(Base):
+    """A tenant's picture."""
+
+    __tablename__ = "pictures"
+
+    tenant: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    size: Mapped[int]
+    suffix: Mapped[str]
+    """How its file's name ends, such as ``.webp``."""
+    created: Mapped[datetime]
+    pending: Mapped[datetime | None]
+    """When it was put; None once an exchange shows it. It keeps a photo that was just dropped
+    from being removed with the last thread that showed it before."""
+
+    __table_args__ = (
+        Index(None, "id"),
+        Index(
+            "ix_pictures_pending",
+            "pending",
+            sqlite_where=text("pending IS NOT NULL"),
+            postgresql_where=text("pending IS NOT NULL"),
+        ),
+    )
+
+
+class ExchangePictureRow(Base):
+    """One picture of an exchange: as shown, and as given to the model."""
+
+    __tablename__ = "exchange_pictures"
+
+    exchange_id: Mapped[str] = mapped_column(
+        ForeignKey("exchanges.id", ondelete="CASCADE"), primary_key=True
+    )
+    place: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[str]
+    shown_id: Mapped[str]
+    used_id: Mapped[str]
+    name: Mapped[str]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant", "shown_id"], ["pictures.tenant", "pictures.id"]),
+        ForeignKeyConstraint(["tenant", "used_id"], ["pictures.tenant", "pictures.id"]),
+        Index(None, "tenant", "shown_id"),
+        Index(None, "tenant", "used_id"),
+    )
+
+
+class PreferenceRow(Base):
+    """A setting of the page; `value` is JSON text, since null is a value too."""
+
+    __tablename__ = "preferences"
+
+    tenant: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
