@@ -6,6 +6,8 @@ The embedded base is transformers' own `LlavaForConditionalGeneration` with the 
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import shutil
 import tempfile
 import time
@@ -14,10 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from peft import PeftModel
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
@@ -207,8 +210,14 @@ def ensure_embedded(settings: Settings, progress: Progress | None = None) -> Pat
     return target
 
 
-def load_base(path: str | Path, name: str, device: torch.device, dtype: torch.dtype) -> Base:
+def load_base(
+    path: str | Path, name: str, device: torch.device, dtype: torch.dtype | Literal["auto"]
+) -> Base:
     """Load a LLaVA-family model and its processor from a directory or the hub.
+
+    Args:
+        dtype: ``"auto"`` keeps the one of the files. On a CPU their weights are then not copied
+            into memory but read from the files as they are needed.
 
     Raises:
         WeightsError: there is no such model, or it is not one that answers about pictures.
@@ -229,20 +238,62 @@ def load_base(path: str | Path, name: str, device: torch.device, dtype: torch.dt
 
 
 def attach_adapter(base: Base, path: Path, name: str) -> Base:
-    """Merge an adapter into a base that was loaded in float32, then make both bfloat16.
+    """Merge an adapter into a base and make it bfloat16.
+
+    The base may have any precision: each layer becomes float32 while the adapter is merged into
+    it, then bfloat16, so that there is never more than one layer in float32.
 
     Raises:
         AdapterError: the adapter was made for another base, or its configuration is damaged.
     """
     try:
         with warnings.catch_warnings():
-            # peft asks transformers for a name that it renamed; users can do nothing with that.
+            # peft asks transformers for a name that it renamed, and says that layers are merged;
+            # users can do nothing with either.
             warnings.simplefilter("ignore", FutureWarning)
-            adapted = PeftModel.from_pretrained(base.model, path, is_trainable=False)
-            merged = adapted.merge_and_unload(safe_merge=True)
+            warnings.filterwarnings("ignore", "All adapters are already merged")
+            adapted = PeftModel.from_pretrained(
+                base.model, path, is_trainable=False, low_cpu_mem_usage=True
+            )
+            for module in adapted.modules():
+                if isinstance(module, LoraLayer):
+                    layer = module.get_base_layer()
+                    layer.float()
+                    module.merge(safe_merge=True)
+                    layer.to(torch.bfloat16)
+            merged: Any = adapted.merge_and_unload(safe_merge=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise AdapterError(
             f"The adapter {name!r} does not fit the base {base.name!r}; "
             "use it with the base that it was trained on, or train it again."
         ) from error
-    return Base(name=base.name, model=merged.to(torch.bfloat16).eval(), processor=base.processor)
+    for tensor in _weights(merged):
+        tensor.data = tensor.data.to(torch.bfloat16)
+    return Base(name=base.name, model=merged.eval(), processor=base.processor)
+
+
+def settle(model: Any, device: torch.device) -> None:
+    """Make a model that is ready bfloat16 and bring it to its device, in memory of its own.
+
+    Weights that lie in a mapped file keep all of it resident, what was replaced included. What
+    loading has left over goes back to the system.
+    """
+    for tensor in _weights(model):
+        tensor.data = tensor.data.to(device, torch.bfloat16, copy=True)
+    for buffer in model.buffers():
+        buffer.data = buffer.data.to(device, copy=True)
+    gc.collect()
+    with suppress(OSError, AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _weights(model: Any) -> Iterator[torch.Tensor]:
+    """What a model's files hold of it, quantized layers apart.
+
+    The other buffers are computed: rotary frequencies in bfloat16 would turn far positions wrong.
+    """
+    yield from (p for p in model.parameters() if type(p) is torch.nn.Parameter)
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if name not in module._non_persistent_buffers_set and buffer.is_floating_point():
+                yield buffer

@@ -1,0 +1,397 @@
+"""Quantization: the language model's linear layers in four or eight bits, with bitsandbytes.
+
+Two questions are answered here: how a model that is in memory is made smaller (`quantize_model`),
+and whether that pays on the machine at hand (`choose_quantization`, which measures). NF4 is that of
+QLoRA (Dettmers et al., NeurIPS 2023), int8 that of LLM.int8() (Dettmers et al., NeurIPS 2022).
+
+The vision tower, the projector, the embedding table and the output layer stay as they are. An
+adapter is merged before: what is in four bits takes no more corrections.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import psutil
+import torch
+from torch import nn
+
+from assistant.errors import InputError
+from assistant.settings import Quantize, Settings
+
+Quantized = Literal["nf4", "int8"]
+Kind = Literal["none", "nf4", "int8"]
+
+# It reports an optional download that is not there, and every cast of int8, at every call.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+# NF4 has one scale for 64 weights of a row; the kernel for AVX-512 takes rows by 32.
+_NF4_BLOCK, _NF4_ROWS = 64, 32
+_BYTES_A_WEIGHT: dict[Kind, float] = {"none": 2.0, "nf4": 0.5 + 4 / _NF4_BLOCK, "int8": 1.0}
+_SAID: dict[Kind, str] = {"none": "bfloat16", "nf4": "NF4", "int8": "int8"}
+
+# What is weighed: a picture with a question, and an answer to it.
+_PROMPT, _ANSWER = 64, 32
+# Quantized answers differ a little from those of the full model: that must pay.
+_GAIN = 0.1
+_SMALL = 64 * 2**20
+_ROOM = 2**29  # for pictures, prompts and whatever else runs
+_SAMPLE = 32 * 2**20  # bytes of bfloat16 to measure with: more than a processor's inner caches hold
+_ROUNDS, _MEASURE_S = 9, 0.6
+_KEPT = 16
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that all linear layers of a language model take, in one place and one form."""
+
+    prompt: float
+    token: float
+
+    @property
+    def answer(self) -> float:
+        """Seconds for a picture with a question and an answer to it."""
+        return self.prompt + _ANSWER * self.token
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a model is to be kept, and why.
+
+    ``measured`` holds the seconds that the linear layers take for a typical answer, by kind.
+    """
+
+    kind: Kind
+    reason: str
+    measured: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The linear layers of a language model: (outputs, inputs) in one block, and the blocks."""
+
+    linears: tuple[tuple[int, int], ...]
+    blocks: int
+
+    @property
+    def weights(self) -> int:
+        """How many weights all of them have."""
+        return self.blocks * sum(rows * columns for rows, columns in self.linears)
+
+    @classmethod
+    def of(cls, config: Any) -> Shape:
+        """From the configuration of a language model of the Llama family."""
+        wide, middle = config.hidden_size, config.intermediate_size
+        head = getattr(config, "head_dim", None) or wide // config.num_attention_heads
+        queries = head * config.num_attention_heads
+        keys = head * (getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
+        attention = ((queries, wide), (keys, wide), (keys, wide), (wide, queries))
+        return cls((*attention, (middle, wide), (middle, wide), (wide, middle)), config.num_hidden_layers)
+
+
+# SmolLM2-135M: what is asked about before it is fetched.
+EMBEDDED_SHAPE = Shape(
+    ((576, 576), (192, 576), (192, 576), (576, 576), (1536, 576), (1536, 576), (576, 1536)), 30
+)
+
+
+def checked_kind(kind: str) -> Quantize:
+    """The kind, if there is such a one.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    for known in get_args(Quantize):
+        if kind == known:
+            return kind
+    kinds = ", ".join(get_args(Quantize))
+    raise InputError(f"Quantization {kind!r} is unknown; give one of: {kinds}.")
+
+
+def quantize_model(model: Any, kind: Quantized, device: torch.device | None = None) -> Any:
+    """Replace the language model's linear layers by quantized ones, one after the other.
+
+    Each full layer is let go as soon as its quantized one is there, so that little more memory is
+    taken than the model has; on CUDA only quantized layers ever reach the device.
+
+    Args:
+        model: a LLaVA-family model in evaluation mode, adapters merged; it is changed in place.
+        device: where the quantized layers go; by default each stays where it is.
+
+    Raises:
+        InputError: an unknown kind, bitsandbytes cannot be used, or no layer that can be quantized.
+    """
+    if kind not in ("nf4", "int8"):
+        raise InputError(f"A model cannot be quantized to {kind!r}; give one of: nf4, int8.")
+    language = _language_model(model)
+    kept = model.get_output_embeddings()
+    names = [
+        name
+        for name, module in language.named_modules()
+        if module is not kept and _fits(module, kind)
+    ]
+    if not names:
+        raise InputError(
+            f"This model has no linear layers that {_SAID[kind]} can hold; use it with "
+            "--quantize none."
+        )
+    with _usable():
+        for name in names:
+            full = language.get_submodule(name)
+            language.set_submodule(name, _quantized(full, kind, device or full.weight.device))
+    return model
+
+
+def choose_quantization(
+    settings: Settings, config: Any = None, *, device: torch.device | None = None,
+    remember: bool = True,
+) -> Choice:
+    """What `settings.quantize` means here; never raises.
+
+    `auto` is measured: the model's own products for one token and for a prompt, in bfloat16, NF4
+    and int8, which takes about two seconds the first time and is kept in the cache folder.
+
+    Args:
+        config: the language model's configuration; by default that of `settings.base`, if it is on
+            this machine.
+        device: where the model will run; the CPU by default.
+        remember: keep what was measured in the cache folder.
+    """
+    if settings.quantize != "auto":
+        return Choice(settings.quantize, f"SIGHTDESK_QUANTIZE is {settings.quantize}.")
+    try:
+        shape = Shape.of(config) if config is not None else _shape_of_base(settings.base)
+    except Exception as error:  # foreign configurations are of any form
+        return Choice("none", f"The base's form is not known ({_in_a_line(error)}).")
+    if 2 * shape.weights < _SMALL:
+        return Choice("none", "The model is so small that nothing is gained.")
+    place = device or torch.device("cpu")
+    try:
+        speeds, failures = _speeds(shape, place, settings.cache_dir if remember else None)
+        return _best(shape, speeds, failures, _free(place))
+    except Exception as error:  # no measurement is worth an answer that is not given
+        return Choice("none", f"Nothing could be measured ({_in_a_line(error)}).")
+
+
+def _best(
+    shape: Shape, speeds: dict[Kind, Speed], failures: dict[Kind, str], free: float
+) -> Choice:
+    """The fastest kind that fits into `free` bytes; the full model unless another clearly pays."""
+    measured = {kind: round(speed.answer, 4) for kind, speed in speeds.items()}
+    said = ", ".join(f"{_SAID[kind]} {speeds[kind].answer:.2f} s" for kind in speeds)
+    said = f"{_PROMPT} tokens read and {_ANSWER} written take: {said}"
+    for kind, reason in failures.items():
+        said += f"; {_SAID[kind]} is left out ({reason})"
+    fitting = [k for k in speeds if shape.weights * _BYTES_A_WEIGHT[k] + _ROOM < free]
+    if not fitting:
+        least = min(speeds, key=lambda kind: _BYTES_A_WEIGHT[kind])
+        return Choice(least, f"Memory is short and this takes least of it; {said}.", measured)
+    fastest = min(fitting, key=lambda kind: speeds[kind].answer)
+    if "none" not in fitting:
+        return Choice(fastest, f"The full model does not fit into memory; {said}.", measured)
+    if speeds[fastest].answer > (1 - _GAIN) * speeds["none"].answer:
+        return Choice("none", f"No quantization is clearly faster; {said}.", measured)
+    return Choice(fastest, f"{_SAID[fastest]} is clearly the fastest; {said}.", measured)
+
+
+def _shape_of_base(base: str) -> Shape:
+    if base == "embedded":
+        return EMBEDDED_SHAPE
+    from transformers import AutoConfig
+
+    return Shape.of(AutoConfig.from_pretrained(base, local_files_only=True).get_text_config())
+
+
+def _free(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return float(psutil.virtual_memory().available)
+
+
+# --- layers
+
+
+def _language_model(model: Any) -> nn.Module:
+    language = getattr(getattr(model, "model", model), "language_model", None)
+    if not isinstance(language, nn.Module):
+        raise InputError(
+            "The language model of this base is not found, so that it cannot be quantized; use it "
+            "with --quantize none."
+        )
+    return language
+
+
+def _fits(module: nn.Module, kind: Quantized) -> bool:
+    if type(module) is not nn.Linear:
+        return False
+    return kind == "int8" or not (
+        module.in_features % _NF4_BLOCK or module.out_features % _NF4_ROWS
+    )
+
+
+def _quantized(full: nn.Linear, kind: Quantized, device: torch.device) -> nn.Module:
+    """The layer in four or eight bits.
+
+    transformers' `replace_with_bnb_linear` makes layers without values, to be filled from a file;
+    here the values are in memory.
+    """
+    from bitsandbytes.nn import Int8Params, Linear4bit, Linear8bitLt, Params4bit
+
+    rows, columns, bias = full.out_features, full.in_features, full.bias is not None
+    weight = full.weight.detach().to(torch.bfloat16)
+    layer: Any
+    if kind == "nf4":
+        # A second quantization, of the scales, saves 0.4 bits a weight: the AVX-512 kernel undoes
+        # it, and elsewhere it costs time.
+        layer = Linear4bit(
+            columns, rows, bias, torch.bfloat16, compress_statistics=False, quant_type="nf4",
+            device="meta",
+        )
+        layer.weight = Params4bit(
+            weight, compress_statistics=False, quant_type="nf4", module=layer
+        ).to(device)
+    else:
+        # Without a threshold for outliers: it costs time, and small models have few.
+        layer = Linear8bitLt(columns, rows, bias, has_fp16_weights=False, device="meta")
+        layer.weight = Int8Params(weight.cpu(), requires_grad=False).to(device)
+    if full.bias is not None:
+        layer.bias = nn.Parameter(full.bias.detach().to(device, torch.bfloat16), False)
+    layer.eval()
+    if device.type == "cpu":
+        # The first product brings the weights into the form that the processor's kernel takes.
+        with torch.inference_mode(False), torch.no_grad():
+            layer(torch.zeros(1, columns, dtype=torch.bfloat16))
+    return layer
+
+
+class _usable:  # noqa: N801 (a context manager, read as a word)
+    """Whatever bitsandbytes raises in here becomes one sentence."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, InputError):
+            raise InputError(
+                f"bitsandbytes cannot be used here ({_in_a_line(error)}); install it again, or go "
+                "on without it: --quantize none."
+            ) from error
+
+
+def _in_a_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".")[:200] if lines else type(error).__name__
+
+
+# --- measurement
+
+
+def _speeds(
+    shape: Shape, device: torch.device, cache_dir: Path | None
+) -> tuple[dict[Kind, Speed], dict[Kind, str]]:
+    """Measured now or before: the speeds by kind, and why a kind has none."""
+    key = _key(shape, device)
+    file = cache_dir / "quantization.json" if cache_dir is not None else None
+    known = _read(file)
+    if key in known:
+        with suppress(TypeError, AttributeError):
+            return {kind: Speed(**speed) for kind, speed in known[key].items()}, {}
+    speeds, failures = _measure(shape, device)
+    if file is not None and not failures:
+        kept = list(known.items())[1 - _KEPT :] if len(known) >= _KEPT else list(known.items())
+        with suppress(OSError):
+            _write(file, dict(kept) | {key: {kind: asdict(s) for kind, s in speeds.items()}})
+    return speeds, failures
+
+
+def _key(shape: Shape, device: torch.device) -> str:
+    """Whatever the speeds depend on."""
+    if device.type == "cuda":
+        place = torch.cuda.get_device_name(device)
+    else:
+        name = torch.cpu.get_capabilities().get("cpu_name", "")
+        place = f"{name} {torch.backends.cpu.get_cpu_capability()} {torch.get_num_threads()}"
+    libraries = [f"{name} {version(name)}" for name in ("torch", "bitsandbytes")]
+    return json.dumps([place, *libraries, shape.linears, shape.blocks])
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    try:
+        known = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    import tempfile
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=file.parent, suffix=".json", delete=False
+    ) as out:
+        json.dump(content, out)
+    Path(out.name).replace(file)
+
+
+@cache
+def _measure(
+    shape: Shape, device: torch.device
+) -> tuple[dict[Kind, Speed], dict[Kind, str]]:
+    """Time the products of a few blocks in every form, by turns, so that a busy moment hits all.
+
+    Blocks larger than the sample are measured with fewer rows, and the time scaled.
+    """
+    block = 2 * shape.weights / shape.blocks
+    share = min(1.0, _SAMPLE / block)
+    copies = max(1, min(shape.blocks, int(_SAMPLE / block)))
+    linears = [(max(_NF4_BLOCK, int(r * share) // 64 * 64), c) for r, c in shape.linears]
+    scale = shape.blocks / copies * sum(r * c for r, c in shape.linears)
+    scale /= sum(r * c for r, c in linears)
+    runs: dict[Kind, list[Callable[[int], None]]] = {}
+    failures: dict[Kind, str] = {}
+    with torch.inference_mode(False), torch.no_grad():
+        layers = [nn.Linear(c, r, False, device, torch.bfloat16) for r, c in linears]
+        stacks: dict[Kind, list[nn.Module]] = {}
+        for kind in get_args(Kind):
+            try:
+                one = layers if kind == "none" else [_quantized(x, kind, device) for x in layers]
+                stacks[kind] = [copy.deepcopy(layer) for _ in range(copies) for layer in one]
+                _seconds(stacks[kind], 1, device)
+                _seconds(stacks[kind], _PROMPT, device)
+            except Exception as error:  # a backend that is broken may raise anything
+                stacks.pop(kind, None)
+                failures[kind] = _in_a_line(error)
+        best: dict[Kind, tuple[float, float]] = {}
+        started = time.perf_counter()
+        for number in range(_ROUNDS):
+            for kind, stack in stacks.items():
+                now = _seconds(stack, _PROMPT, device), _seconds(stack, 1, device)
+                best[kind] = min(best.get(kind, now)[0], now[0]), min(best.get(kind, now)[1], now[1])
+            if number and time.perf_counter() - started > _MEASURE_S:
+                break
+    return {k: Speed(prompt * scale, token * scale) for k, (prompt, token) in best.items()}, failures
+
+
+def _seconds(layers: Sequence[nn.Module], tokens: int, device: torch.device) -> float:
+    inputs = {
+        width: torch.ones(tokens, width, dtype=torch.bfloat16, device=device)
+        for width in {layer.in_features for layer in layers}
+    }
+    settle = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
+    settle()
+    started = time.perf_counter()
+    for layer in layers:
+        layer(inputs[layer.in_features])
+    settle()
+    return time.perf_counter() - started
