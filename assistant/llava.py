@@ -267,33 +267,27 @@ def attach_adapter(base: Base, path: Path, name: str) -> Base:
             f"The adapter {name!r} does not fit the base {base.name!r}; "
             "use it with the base that it was trained on, or train it again."
         ) from error
-    for tensor in _weights(merged):
-        tensor.data = tensor.data.to(torch.bfloat16)
+    settle(merged, merged.device)
     return Base(name=base.name, model=merged.eval(), processor=base.processor)
 
 
 def settle(model: Any, device: torch.device) -> None:
-    """Make a model that is ready bfloat16 and bring it to its device, in memory of its own.
+    """Make a model bfloat16 and bring it to a device, all in memory of its own.
 
-    Weights that lie in a mapped file keep all of it resident, what was replaced included. What
-    loading has left over goes back to the system.
+    Weights that lie in a mapped file would keep the whole file resident, what was replaced
+    included. What loading has left over goes back to the system. Quantized layers stay as they
+    are, and so do buffers that are computed: rotary frequencies in bfloat16 are too coarse.
     """
-    for tensor in _weights(model):
-        tensor.data = tensor.data.to(device, torch.bfloat16, copy=True)
-    for buffer in model.buffers():
-        buffer.data = buffer.data.to(device, copy=True)
+    for parameter in model.parameters():
+        if type(parameter) is torch.nn.Parameter:
+            parameter.data = parameter.data.to(device, torch.bfloat16, copy=True)
+    for module in model.modules():
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            stored = name not in module._non_persistent_buffers_set
+            half = stored and buffer.is_floating_point()
+            dtype = torch.bfloat16 if half else buffer.dtype
+            # A new tensor: the old one is a view, which keeps the file mapped.
+            setattr(module, name, buffer.to(device, dtype, copy=True))
     gc.collect()
     with suppress(OSError, AttributeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _weights(model: Any) -> Iterator[torch.Tensor]:
-    """What a model's files hold of it, quantized layers apart.
-
-    The other buffers are computed: rotary frequencies in bfloat16 would turn far positions wrong.
-    """
-    yield from (p for p in model.parameters() if type(p) is torch.nn.Parameter)
-    for module in model.modules():
-        for name, buffer in module.named_buffers(recurse=False):
-            if name not in module._non_persistent_buffers_set and buffer.is_floating_point():
-                yield buffer
