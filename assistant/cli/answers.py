@@ -15,6 +15,7 @@ from assistant.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from assistant.engine import Answer, Engine
+    from assistant.enhance import Enhancement
     from assistant.images import LoadedImage
 
 DESCRIBE_BATCH = 8
@@ -30,6 +31,16 @@ AdapterOption = Annotated[
 ]
 SeedOption = Annotated[
     int | None, typer.Option(help="Makes sampling repeatable.", show_default=False)
+]
+# Bounds as in assistant.enhance, whose imports would slow `--help`; a test compares them.
+DenoiseOption = Annotated[float, typer.Option(min=0, max=1, help="Remove noise; 0 is off.")]
+BrightnessOption = Annotated[float, typer.Option(min=0.1, max=4, help="Factor on brightness.")]
+ContrastOption = Annotated[float, typer.Option(min=0.1, max=4, help="Factor on contrast.")]
+SaturationOption = Annotated[float, typer.Option(min=0, max=4, help="Factor on colour; 0 is grey.")]
+SharpenOption = Annotated[float, typer.Option(min=0, max=3, help="Sharpen; 0 is off.")]
+ResizeOption = Annotated[
+    int | None,
+    typer.Option("--resize", min=16, max=4096, help="Longest side in pixels.", show_default=False),
 ]
 
 
@@ -57,13 +68,30 @@ def ask(
     ] = 1.0,
     seed: SeedOption = None,
     beams: Annotated[int, typer.Option(min=1, max=16, help="Width of beam search.")] = 1,
+    denoise: DenoiseOption = 0.0,
+    brightness: BrightnessOption = 1.0,
+    contrast: ContrastOption = 1.0,
+    saturation: SaturationOption = 1.0,
+    sharpen: SharpenOption = 0.0,
+    resize: ResizeOption = None,
+    before_after: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png", help="Write the picture and the enhanced one.", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Answer a question about a picture, word by word."""
     settings = get_settings()
     question = _checked_question(question, settings)
     sources = [image, *(more or [])]
-    pictures = [_open(source, settings) for source in sources]
+    enhancement = _enhancement(denoise, brightness, contrast, saturation, sharpen, resize)
+    _check_before_after(before_after, enhancement, sources)
+    originals = [_open(source, settings) for source in sources]
+    pictures = _enhanced(originals, enhancement, settings)
+    if before_after is not None:
+        _write_before_after(before_after, originals, pictures)
     with show_progress() as report:
         engine = _load_engine(base, adapter, settings, report)
         from assistant.engine import Sampling, Turn
@@ -87,15 +115,17 @@ def ask(
         return
     row = {
         "image": image,
-        "image_id": pictures[0].id,
+        "image_id": originals[0].id,
+        **_enhanced_id(originals[0], pictures[0]),
         "question": question,
         "answer": answer.text,
         **_origin(engine, answer),
+        **_enhancement_field(enhancement),
     }
     if more:
         row["images"] = [
-            {"image": source, "image_id": picture.id}
-            for source, picture in zip(sources, pictures, strict=True)
+            {"image": source, "image_id": original.id, **_enhanced_id(original, picture)}
+            for source, original, picture in zip(sources, originals, pictures, strict=True)
         ]
     typer.echo(json.dumps(row))
 
@@ -114,10 +144,17 @@ def describe(
     base: BaseOption = None,
     adapter: AdapterOption = None,
     seed: SeedOption = None,
+    denoise: DenoiseOption = 0.0,
+    brightness: BrightnessOption = 1.0,
+    contrast: ContrastOption = 1.0,
+    saturation: SaturationOption = 1.0,
+    sharpen: SharpenOption = 0.0,
+    resize: ResizeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Describe pictures, one line each; one that cannot be opened does not stop the others."""
     settings = get_settings()
+    enhancement = _enhancement(denoise, brightness, contrast, saturation, sharpen, resize)
     engine: Engine | None = None
     failed = False
     for start in range(0, len(images), DESCRIBE_BATCH):
@@ -133,19 +170,23 @@ def describe(
         with show_progress() as report:
             engine = engine or _load_engine(base, adapter, settings, report)
             report(f"Describing {len(images)} pictures", start / len(images))
-            encoded = engine.encode_images([picture for _, picture in batch])
+            originals = [original for _, original in batch]
+            pictures = _enhanced(originals, enhancement, settings)
+            encoded = engine.encode_images(pictures)
             answers = engine.describe(encoded, detail=detail, mode=mode, seed=seed)
-        for (source, picture), answer in zip(batch, answers, strict=True):
+        for (source, original), picture, answer in zip(batch, pictures, answers, strict=True):
             if not as_json:
                 typer.echo(f"{source}: {' '.join(answer.text.split())}")
                 continue
             row = {
                 "image": source,
-                "image_id": picture.id,
+                "image_id": original.id,
+                **_enhanced_id(original, picture),
                 "description": answer.text,
                 "detail": detail,
                 "mode": mode,
                 **_origin(engine, answer),
+                **_enhancement_field(enhancement),
             }
             typer.echo(json.dumps(row))
     if failed:
@@ -159,6 +200,60 @@ def _origin(engine: Engine, answer: Answer) -> dict[str, Any]:
         "tokens": answer.tokens,
         "seconds": round(answer.seconds, 3),
     }
+
+
+def _enhancement(
+    denoise: float,
+    brightness: float,
+    contrast: float,
+    saturation: float,
+    sharpen: float,
+    resize: int | None,
+) -> Enhancement:
+    from assistant.enhance import Enhancement
+
+    return Enhancement(denoise, brightness, contrast, saturation, sharpen, resize)
+
+
+def _enhanced(
+    originals: list[LoadedImage], enhancement: Enhancement, settings: Settings
+) -> list[LoadedImage]:
+    from assistant.enhance import enhance
+
+    return [enhance(original, enhancement, settings=settings) for original in originals]
+
+
+def _enhanced_id(original: LoadedImage, picture: LoadedImage) -> dict[str, str]:
+    return {} if picture is original else {"enhanced_image_id": picture.id}
+
+
+def _enhancement_field(enhancement: Enhancement) -> dict[str, Any]:
+    return {"enhancement": enhancement.to_dict()} if enhancement.active else {}
+
+
+def _check_before_after(path: Path | None, enhancement: Enhancement, sources: list[str]) -> None:
+    if path is None:
+        return
+    if not enhancement.active:
+        raise InputError(
+            "--before-after has no difference to show: add an option such as --denoise 0.3."
+        )
+    if path.suffix.lower() != ".png":
+        raise InputError(f"{path} cannot be written as a PNG picture: give it a name in .png.")
+    if any(source != "-" and path.resolve() == Path(source).resolve() for source in sources):
+        raise InputError(f"{path} is the picture itself: give --before-after another name.")
+
+
+def _write_before_after(
+    path: Path, originals: list[LoadedImage], pictures: list[LoadedImage]
+) -> None:
+    from assistant.enhance import before_after
+
+    try:
+        before_after(originals, pictures).save(path, format="PNG")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{path} cannot be written ({reason}): choose another place.") from error
 
 
 def _checked_question(question: str, settings: Settings) -> str:
