@@ -1,0 +1,193 @@
+"""An answer, from the photos to the last word, kept whatever ends it.
+
+It draws through a `Screen` and knows nothing of Streamlit, which stops a script with a
+`BaseException` at the next drawing call: what was written by then is kept in a `finally`.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from assistant.errors import SightdeskError
+from ui.conversation import make_turns, pictures_in
+
+if TYPE_CHECKING:
+    from assistant.engine import EncodedImage, Engine, Sampling, Turn
+    from assistant.store import Exchange, State
+    from ui.desk import Desk
+    from ui.engine_room import EngineRoom
+
+
+class Screen(Protocol):
+    """Where an answer is drawn while it is written."""
+
+    def waiting(self) -> None:
+        """Another conversation has the engine."""
+
+    def looking(self) -> None:
+        """The photos are being encoded and the question read."""
+
+    def show(self, text: str) -> None:
+        """The answer so far."""
+
+
+@dataclass
+class Written:
+    """What came of it."""
+
+    text: str = ""
+    state: State = "stopped"
+    """Until an answer is complete, it counts as stopped."""
+    error: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def write_answer(
+    desk: Desk,
+    engine: Engine,
+    room: EngineRoom,
+    screen: Screen,
+    sampling: Sampling,
+) -> None:
+    """Write the answer that `desk.job` asks for, and keep it there, whole or in part.
+
+    Errors that a person can mend become the exchange's error; all others go on to the caller.
+    """
+    job = desk.job
+    assert job is not None
+    written = Written()
+    try:
+        turns = _turns(desk, job.exchange, without=job.without)
+        _stream(written, turns, desk, engine, room, screen, sampling)
+    except SightdeskError as error:
+        written.state, written.error = "failed", str(error)
+    finally:
+        desk.job = None
+        _keep(desk, job.exchange, written, again=job.again, without=job.without)
+
+
+def _turns(desk: Desk, exchange: Exchange, *, without: bool) -> list[Turn]:
+    from dataclasses import replace
+
+    earlier = [e for e in desk.exchanges if e.position < exchange.position]
+    last = replace(exchange, used=exchange.images) if without else exchange
+    return make_turns([*earlier, last])
+
+
+def _stream(
+    written: Written,
+    turns: list[Turn],
+    desk: Desk,
+    engine: Engine,
+    room: EngineRoom,
+    screen: Screen,
+    sampling: Sampling,
+) -> None:
+    with room.turn(screen.waiting):
+        screen.looking()
+        written.details = {
+            "model": engine.name,
+            "adapter": engine.adapter,
+            "quantization": getattr(engine, "quantization", "none"),
+            "temperature": sampling.temperature,
+            "seed": sampling.seed,
+        }
+        began = time.perf_counter()
+        wanted = pictures_in(turns)
+        fresh = [id for id in wanted if id not in desk.encoded]
+        images = encode(wanted, desk, engine)
+        if fresh:
+            written.details["encode"] = time.perf_counter() - began
+        shown = [image for image in images if image.id in turns[-1].images]
+        if evidence := read_evidence(shown, engine):
+            written.details["evidence"] = evidence
+        asked = time.perf_counter()
+        stream = engine.stream(turns, images, sampling=sampling)
+        try:
+            with closing(stream):
+                for piece in stream:
+                    if not written.text.strip() and piece.strip():
+                        written.details["first_word"] = time.perf_counter() - began
+                    written.text += piece
+                    screen.show(written.text.strip())
+            written.state = "done"
+        finally:
+            written.details["total"] = time.perf_counter() - began
+            written.details["answer"] = time.perf_counter() - asked
+            if (answer := stream.answer) is not None:
+                written.details |= {
+                    "tokens": answer.tokens,
+                    "computed": answer.computed,
+                    "reused": answer.reused,
+                    "finish": answer.finish,
+                }
+
+
+def encode(ids: list[str], desk: Desk, engine: Engine) -> list[EncodedImage]:
+    """Encoded pictures in that order; each is encoded once while the conversation is about it."""
+    missing = [id for id in ids if id not in desk.encoded]
+    known = {id: image for id, image in desk.encoded.items() if id in ids}
+    if missing:
+        for image in engine.encode_images([desk.picture(id) for id in missing]):
+            known[image.id] = image
+    desk.encoded = known
+    return [known[id] for id in ids]
+
+
+def read_evidence(images: list[EncodedImage], engine: Engine) -> dict[str, Any]:
+    """What the encoder sees, by image id, fit for JSON; empty where the engine cannot tell."""
+    look = getattr(engine, "evidence", None)
+    found: dict[str, Any] = {}
+    for image in images if look is not None else ():
+        if (evidence := look(image)) is not None:
+            found[image.id] = {
+                "names": [[name, share] for name, share in evidence.names],
+                "familiarity": evidence.familiarity,
+                "familiar": evidence.familiar,
+            }
+    return found
+
+
+def _keep(
+    desk: Desk, exchange: Exchange, written: Written, *, again: bool, without: bool
+) -> None:  # fmt: skip
+    text = written.text.strip()
+    kept = {key: exchange.details[key] for key in ("about", "left_out") if key in exchange.details}
+    if without:
+        beside = {"text": text, "state": written.state, "total": written.details.get("total")}
+        if text or written.error is None:
+            details = exchange.details | ({"without": beside} if text else {})
+        else:
+            details = exchange.details | {"without": beside | {"error": written.error}}
+        desk.keep_answer(
+            exchange,
+            answer=exchange.answer,
+            state=exchange.state,
+            details=details,
+            error=exchange.error,
+        )
+        return
+    if again and not text:
+        # Stopped or failed before its first word: the answer that is there stays.
+        if written.error is not None:
+            desk.notices.append(written.error)
+        desk.keep_answer(
+            exchange,
+            answer=exchange.answer,
+            state=exchange.state if exchange.answer else written.state,
+            details=exchange.details,
+            error=exchange.error if exchange.answer else written.error,
+        )
+        return
+    desk.keep_answer(
+        exchange,
+        answer=text,
+        state=written.state,
+        details=kept | written.details,
+        error=written.error,
+    )
+    if again:
+        desk.set_feedback(exchange.id, None, None)

@@ -1,0 +1,232 @@
+"""The message box at the bottom: text, photos dropped, pasted, picked or taken, and adjustments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from assistant.enhance import Enhancement, enhance
+from assistant.errors import SightdeskError
+from assistant.images import LoadedImage, fit_within, image_id
+from assistant.settings import get_settings
+from ui.conversation import MAX_PHOTOS
+from ui.photos import FILE_TYPES, Photo, open_photos
+from ui.plain import escape_markdown, one_line
+
+if TYPE_CHECKING:
+    from streamlit.typing import ChatInputValue
+
+    from ui.desk import Desk
+    from ui.words import Words
+
+PREVIEW_PIXELS = 480
+SLIDERS: Final = {
+    # name: smallest, largest, step; the ends are where a photo is still one
+    "denoise": (0.0, 1.0, 0.05),
+    "brightness": (0.3, 2.5, 0.05),
+    "contrast": (0.3, 2.5, 0.05),
+    "saturation": (0.0, 2.5, 0.05),
+    "sharpen": (0.0, 3.0, 0.1),
+}
+SIDES: Final = (None, 1024, 512, 260, 128)
+
+
+def draw_composer(desk: Desk, say: Words) -> ChatInputValue | None:
+    """The bottom of the page; returns what was sent in this run."""
+    if desk.draft is not None:
+        st.session_state["message"] = desk.draft
+        desk.draft = None
+    with st.bottom:
+        draw_tray(desk, say)
+        with st.container(horizontal=True, gap="small", key="tools"):
+            draw_camera(desk, say)
+            with st.popover(
+                say("adjust_on") if desk.how.active else say("adjust"),
+                icon=":material/tune:",
+                type="primary" if desk.how.active else "tertiary",
+                key="adjust",
+            ):
+                draw_adjust(desk, say)
+    # Outside of `st.bottom`, where it goes by itself: only so does the page follow an answer down.
+    return st.chat_input(
+        say("ask"),
+        key="message",
+        max_upload_size=-(-get_settings().max_image_bytes // 2**20),
+        accept_file="multiple",
+        file_type=FILE_TYPES,
+        submit_mode="stop",
+    )
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a visitor sends."""
+
+    text: str
+    photos: list[Photo]
+    left_out: int = 0
+    """Photos that were too many."""
+
+
+def take_message(desk: Desk, say: Words, text: str, files: list[Any]) -> Message | None:
+    """A message that can be sent; None where it cannot, and the notices say why.
+
+    Then nothing is lost: the text is in the box again, the photos are in the tray.
+    """
+    limit = get_settings().max_question_chars
+    opened = open_photos(files, MAX_PHOTOS - len(desk.tray))
+    photos = [*desk.tray, *opened.photos]
+    problems = opened.problems[:MAX_PHOTOS]
+    if len(text) > limit:
+        problems.append(say("too_long", n=f"{len(text):,}", most=f"{limit:,}"))
+    elif problems:
+        problems.append("not_sent")
+    if problems:
+        desk.draft, desk.tray, desk.notices = text, photos, problems
+        return None
+    if not photos and not has_photo(desk):
+        desk.draft, desk.hint = text, True
+        return None
+    return Message(text, photos, opened.left_out)
+
+
+def has_photo(desk: Desk) -> bool:
+    """Whether the conversation is about a photo already."""
+    return any(e.used or e.details.get("about") for e in desk.exchanges)
+
+
+# --- photos that wait
+
+
+def draw_tray(desk: Desk, say: Words) -> None:
+    """Photos that go with the next message."""
+    if not desk.tray:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", key="tray"):
+        for place, photo in enumerate(desk.tray):
+            with st.container(width="content", gap="xxsmall"):
+                st.image(
+                    fit_within(photo.image.pixels, 160),
+                    width=80,
+                    alt=say("photo_alt", name=photo.name),
+                )
+                st.button(
+                    escape_markdown(say("remove", name=one_line(photo.name, 24))),
+                    key=f"remove-{place}",
+                    icon=":material/close:",
+                    type="tertiary",
+                    on_click=desk.tray.remove,
+                    args=(photo,),
+                )
+        st.button(say("describe_it"), key="describe-tray", type="primary", on_click=_describe_tray)
+
+
+def _describe_tray() -> None:
+    st.session_state["describe"] = True
+
+
+def draw_camera(desk: Desk, say: Words) -> None:
+    """A camera that is only asked for when it is wanted."""
+    popover = st.popover(
+        say("camera"), icon=":material/photo_camera:", type="tertiary", key="camera-popover",
+        on_change="rerun",
+    )  # fmt: skip
+    if not popover.open:
+        return
+    with popover:
+        taken = st.camera_input(say("camera_label"), key="camera")
+        if taken is not None and st.button(say("camera_add"), type="primary", key="camera-add"):
+            taken.name = say("camera_name")
+            add_to_tray(desk, [taken])
+            st.rerun()
+
+
+def add_to_tray(desk: Desk, files: list[Any]) -> None:
+    """Photos that are sent with the next message."""
+    known = {photo.image.id for photo in desk.tray}
+    opened = open_photos(files, MAX_PHOTOS - len(desk.tray))
+    desk.tray += [photo for photo in opened.photos if photo.image.id not in known]
+    desk.notices += opened.problems
+
+
+# --- adjustments
+
+
+@st.fragment
+def draw_adjust(desk: Desk, say: Words) -> None:
+    """Sliders, and the photo before and after."""
+    st.caption(say("adjust_hint"))
+    photo = preview_photo(desk)
+    values: dict[str, Any] = {}
+    generation = st.session_state.setdefault("sliders", 0)
+    for name, (low, high, step) in SLIDERS.items():
+        current = float(getattr(desk.how, name))
+        values[name] = st.slider(
+            _slider_label(name, say), low, high, min(max(current, low), high), step,
+            key=f"{name}-{generation}",
+        )  # fmt: skip
+    values["longest"] = st.select_slider(
+        say("resize"),
+        SIDES,
+        value=desk.how.longest if desk.how.longest in SIDES else None,
+        format_func=lambda n: say("resize_keep") if n is None else say("pixels", n=n),
+        key=f"longest-{generation}",
+    )
+    before = desk.how.active
+    desk.how = Enhancement.from_dict(values)
+    if photo is not None:
+        draw_preview(photo, desk.how, say)
+    else:
+        st.caption(say("adjust_no_photo"))
+    if not desk.tray:
+        picked = st.file_uploader(
+            say("adjust_pick"), type=list(FILE_TYPES), key=f"pick-{generation}",
+            max_upload_size=-(-get_settings().max_image_bytes // 2**20),
+        )  # fmt: skip
+        if picked is not None:
+            add_to_tray(desk, [picked])
+            st.session_state["sliders"] = generation + 1
+            st.rerun()
+        if photo is not None and desk.how.active:
+            st.caption(say("adjust_again"))
+    if desk.how.active and st.button(say("reset"), key="reset", icon=":material/undo:"):
+        desk.how = Enhancement()
+        st.session_state["sliders"] = generation + 1
+        st.rerun()
+    if before != desk.how.active:
+        st.rerun()
+
+
+def _slider_label(name: str, say: Words) -> str:
+    return {
+        "denoise": say("denoise"),
+        "brightness": say("brightness"),
+        "contrast": say("contrast"),
+        "saturation": say("saturation"),
+        "sharpen": say("sharpen"),
+    }[name]
+
+
+def draw_preview(photo: Photo, how: Enhancement, say: Words) -> None:
+    """The photo before and after."""
+    small = fit_within(photo.image.pixels, PREVIEW_PIXELS)
+    image = LoadedImage(image_id(small), small, "PIL")
+    columns = st.columns(2)
+    columns[0].image(small, caption=say("before"), alt=say("before_alt", name=photo.name))
+    after = enhance(image, how).pixels
+    columns[1].image(after, caption=say("after"), alt=say("after_alt", name=photo.name))
+
+
+def preview_photo(desk: Desk) -> Photo | None:
+    """The photo that the sliders are shown on."""
+    if desk.tray:
+        return desk.tray[0]
+    for exchange in reversed(desk.exchanges):
+        if exchange.images and desk.keeper is not None:
+            try:
+                return Photo(exchange.names[0], desk.keeper.load_image(exchange.images[0]))
+            except SightdeskError:
+                return None
+    return None

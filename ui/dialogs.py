@@ -1,0 +1,150 @@
+"""The dialogs: a photo enlarged, settings, details, corrections, and what is done to a thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from assistant.errors import SightdeskError, StoreError
+from ui.details import rows
+from ui.evidence import draw_evidence
+from ui.gaze import draw_gaze
+from ui.plain import escape_markdown
+from ui.settings_dialog import draw_settings
+from ui.troubles import draw_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from assistant.engine import Engine
+    from ui.desk import Desk
+    from ui.words import Words
+
+
+def draw_dialog(desk: Desk, say: Words, engine: Engine | None) -> None:
+    """The dialog that was asked for in this run, if any."""
+    if desk.dialog is None:
+        return
+    kind, what = desk.dialog
+    desk.dialog = None
+    exchange = desk.find(what)
+    draw: Callable[[], None]
+    if kind == "photo":
+        id, _, name = what.partition(" ")
+        title, draw = name or say("photo"), lambda: draw_photo_large(id, name, desk, say)
+    elif kind == "settings":
+        title, draw = say("settings"), lambda: draw_settings(desk, say)
+    elif kind == "rename":
+        title, draw = say("rename"), lambda: draw_rename(desk, say)
+    elif kind == "export":
+        title, draw = say("export"), lambda: draw_export(desk, say)
+    elif kind == "delete":
+        title, draw = say("delete_title"), lambda: draw_delete(desk, say)
+    elif exchange is None:
+        return
+    elif kind == "correct":
+        title, draw = say("correct"), lambda: draw_correct(exchange.id, desk, say)
+    elif kind == "details":
+        title, draw = say("details"), lambda: draw_table(rows(exchange, say))
+    elif kind == "evidence":
+        title, draw = say("evidence"), lambda: draw_evidence(exchange, desk, say)
+    elif kind == "gaze" and engine is not None:
+        title, draw = say("gaze"), lambda: draw_gaze(exchange, desk, say, engine)
+    else:
+        return
+    wide = kind in ("photo", "gaze")
+    st.dialog(escape_markdown(title), width="large" if wide else "small")(draw)()
+
+
+def draw_photo_large(id: str, name: str, desk: Desk, say: Words) -> None:
+    """A photo as large as it fits."""
+    assert desk.keeper is not None
+    try:
+        st.image(desk.keeper.image_bytes(id), width="content", alt=say("photo_alt", name=name))
+    except SightdeskError as error:
+        draw_error(str(error), say)
+
+
+def draw_table(pairs: list[tuple[str, str]]) -> None:
+    """Names and values, one pair a line."""
+    for name, value in pairs:
+        with st.container(horizontal=True, horizontal_alignment="distribute", gap="small"):
+            st.caption(name, width="content")
+            st.text(value)
+
+
+def draw_correct(exchange_id: str, desk: Desk, say: Words) -> None:
+    """What the answer should have been."""
+    exchange = desk.find(exchange_id)
+    if exchange is None:
+        return
+    with st.form("correction", border=False):
+        text = st.text_area(
+            say("correct_label"), value=exchange.correction or exchange.answer, max_chars=2000
+        )
+        st.caption(say("correct_hint"))
+        if st.form_submit_button(say("save"), type="primary"):
+            given = (text or "").strip()
+            correction = given if given and given != exchange.answer else None
+            desk.set_feedback(exchange.id, exchange.thumb, correction)
+            st.rerun()
+
+
+# --- threads
+
+
+def draw_rename(desk: Desk, say: Words) -> None:
+    """A title of one's own."""
+    with st.form("rename", border=False):
+        title = st.text_input(say("rename_label"), value=desk.title, max_chars=120)
+        if st.form_submit_button(say("save"), type="primary"):
+            _do(desk, lambda store: store.rename_thread(desk.thread_id, title or ""), say)
+
+
+def draw_delete(desk: Desk, say: Words) -> None:
+    """Are you sure?"""
+    st.text(desk.title or say("untitled"))
+    st.caption(say("delete_hint"))
+    with st.container(horizontal=True):
+        if st.button(say("cancel"), key="delete-no"):
+            st.rerun()
+        if st.button(say("delete_yes"), key="delete-yes", type="primary", icon=":material/delete:"):
+            _do(desk, lambda store: store.delete_thread(desk.thread_id), say, after=desk.start_anew)
+
+
+def draw_export(desk: Desk, say: Words) -> None:
+    """The conversation as a file."""
+    st.caption(say("export_hint"))
+    keeper: Any = desk.keeper
+    thread_id = desk.thread_id
+    for form, text in (("markdown", say("export_markdown")), ("json", say("export_json"))):
+
+        def make(form: str = form) -> bytes:
+            data: bytes = keeper.export_thread(thread_id, form=form)
+            return data
+
+        st.download_button(
+            text,
+            make,
+            file_name=f"sightdesk-{form}.zip",
+            mime="application/zip",
+            key=f"export-{form}",
+            icon=":material/download:",
+            width="stretch",
+        )
+
+
+def _do(
+    desk: Desk,
+    change: Callable[[Any], None],
+    say: Words,
+    after: Callable[[], None] | None = None,
+) -> None:
+    try:
+        change(desk.keeper)
+    except StoreError as error:
+        draw_error(str(error), say)
+        return
+    (after or desk.reload)()
+    st.rerun()

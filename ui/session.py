@@ -1,0 +1,56 @@
+"""What the drawing modules share: the tab's desk, its words, the server's store and engine room."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+import streamlit as st
+
+from assistant.store import Store
+from ui.desk import Desk
+from ui.engine_room import EngineRoom
+from ui.words import Words, choose_language
+
+
+class Shelf:
+    """The one store of the server, opened by the first who needs it, again after a failure."""
+
+    def __init__(self) -> None:
+        self._store: Store | None = None
+        self._guard = Lock()
+
+    def open(self) -> Store:
+        """The store.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        with self._guard:
+            if self._store is None:
+                self._store = Store.open()
+            return self._store
+
+
+@st.cache_resource(show_spinner=False)
+def get_room() -> EngineRoom:
+    """The engine room that all sessions of this server share."""
+    return EngineRoom()
+
+
+@st.cache_resource(show_spinner=False)
+def get_shelf() -> Shelf:
+    """The store that all sessions of this server share."""
+    return Shelf()
+
+
+def get_desk() -> Desk:
+    """What this tab has open."""
+    if "desk" not in st.session_state:
+        st.session_state["desk"] = Desk(get_shelf().open)
+    desk: Desk = st.session_state["desk"]
+    return desk
+
+
+def get_words(desk: Desk) -> Words:
+    """The page's words, in the visitor's language."""
+    return Words(choose_language(desk.preferences.language, st.context.locale))

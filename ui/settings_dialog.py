@@ -1,0 +1,56 @@
+"""The settings dialog: language, how answers are drawn, what is done to new photos."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.preferences import MAX_SEED, MAX_TEMPERATURE, MAX_TOKENS, Preferences
+from ui.words import LANGUAGES
+
+if TYPE_CHECKING:
+    from ui.desk import Desk
+    from ui.words import Words
+
+
+def draw_settings(desk: Desk, say: Words) -> None:
+    """The form; it is kept when it is saved."""
+    now = desk.preferences
+    with st.form("settings", border=False):
+        languages = ["auto", *LANGUAGES]
+        language = st.selectbox(
+            say("language"),
+            languages,
+            index=languages.index(now.language) if now.language in languages else 0,
+            format_func=lambda name: LANGUAGES.get(name, say("language_auto")),
+        )
+        temperature = st.slider(
+            say("temperature"), 0.0, MAX_TEMPERATURE, now.temperature, 0.05,
+            help=say("temperature_hint"),
+        )  # fmt: skip
+        max_tokens = st.slider(say("max_tokens"), *MAX_TOKENS, now.max_tokens, 8)
+        seed = st.number_input(
+            say("seed"), 0, MAX_SEED, now.seed, 1, help=say("seed_hint"), placeholder="–"
+        )
+        keep = st.toggle(
+            say("adjust_default"),
+            value=bool(now.enhancement) and now.starting_enhancement().active,
+            disabled=not (desk.how.active or now.enhancement),
+            help=say("adjust_hint"),
+        )
+        st.caption(say("theme_hint"))
+        if st.form_submit_button(say("save"), type="primary"):
+            how = desk.how if desk.how.active else now.starting_enhancement()
+            desk.set_preferences(
+                replace(
+                    Preferences(),
+                    language=language or "auto",
+                    temperature=temperature,
+                    max_tokens=max_tokens,
+                    seed=None if seed is None else int(seed),
+                    enhancement=how.to_dict() if keep and how.active else {},
+                )
+            )
+            st.rerun()

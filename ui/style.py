@@ -1,0 +1,59 @@
+"""The page's own style sheet, beside the theme in `.streamlit/config.toml`.
+
+It is one constant: nothing that a person or a model wrote ever comes near it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+STYLE: Final = """
+<style>
+/* A photo is a button: the picture is seen, the button over it is pressed. */
+[class*="st-key-photo-"] { position: relative; }
+[class*="st-key-photo-"] img {
+  border-radius: 0.6rem; width: 150px !important; height: 112px; object-fit: cover; }
+[class*="st-key-photo-"] [data-testid="stElementToolbar"] { display: none; }
+[class*="st-key-photo-"] > [class*="st-key-enlarge-"] {
+  position: absolute; inset: 0; width: 100%; height: 100%; }
+[class*="st-key-enlarge-"] :is(.stButton, .stTooltipHoverTarget) { width: 100%; height: 100%; }
+[class*="st-key-enlarge-"] button {
+  width: 100%; height: 100%; min-height: 0; padding: 0; cursor: zoom-in; overflow: hidden;
+  background: transparent !important; border-color: transparent; }
+[class*="st-key-enlarge-"] button * { opacity: 0; }
+/* The visitor's side is tinted, the answer stands on the page. */
+[data-testid="stChatMessage"]:has([data-testid="stChatMessageAvatarUser"]) {
+  background-color: rgba(42, 143, 132, 0.09); }
+[data-testid="stChatMessageAvatarUser"] { background-color: #5a6663; }
+[data-testid="stChatMessageAvatarAssistant"] { background-color: #0f6e66; }
+[data-testid^="stChatMessageAvatar"] * { color: #ffffff; }
+/* What stands under an answer stays quiet until it is wanted. */
+[class*="st-key-under-"] button { min-height: 2rem; padding-top: 0; padding-bottom: 0; }
+[class*="st-key-under-"] button p { font-size: 0.85rem; }
+[class*="st-key-under-"] [data-testid="stCaptionContainer"] p { font-size: 0.8rem; }
+.st-key-title h3 { font-size: 1.25rem; overflow-wrap: anywhere; }
+.st-key-tools { margin-bottom: -0.75rem; }
+.st-key-tools button { min-height: 2rem; padding-top: 0; padding-bottom: 0; }
+.st-key-threads button > div { width: 100%; }
+.st-key-threads button, .st-key-threads button div { justify-content: flex-start; }
+.st-key-threads button p {
+  overflow: hidden; text-overflow: ellipsis; white-space: nowrap; text-align: left; }
+.st-key-threads [class*="st-key-thread-"] button { padding-left: 0.75rem; padding-right: 0.75rem; }
+[data-testid="stText"] { font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] { padding: 3.5rem 0.9rem 1rem; }
+  [data-testid="stBottomBlockContainer"] { padding: 0.5rem 0.9rem 1rem; }
+  [data-testid="stChatMessage"] { padding-left: 0.5rem; padding-right: 0.5rem; }
+}
+@media (prefers-reduced-motion: reduce) {
+  *, *::before, *::after { animation: none !important; transition: none !important; }
+}
+</style>
+"""
+
+
+def draw_style() -> None:
+    """Put the style sheet into the page."""
+    st.html(STYLE)

@@ -1,0 +1,135 @@
+"""The sidebar: a new conversation, the list of those that are kept, search, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.desk import THREADS_PAGE
+from ui.plain import escape_markdown, label
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from assistant.engine import Engine
+    from assistant.store import ThreadSummary
+    from ui.desk import Desk
+    from ui.words import Words
+
+TITLE_LENGTH = 40
+
+
+def draw_sidebar(desk: Desk, say: Words) -> DeltaGenerator:
+    """The whole sidebar; returns the place for what the engine can tell."""
+    with st.sidebar:
+        st.subheader("Sightdesk", anchor=False)
+        st.caption(say("tagline"))
+        st.button(
+            say("new"),
+            key="new",
+            icon=":material/add:",
+            type="primary",
+            width="stretch",
+            on_click=_start_anew,
+            args=(desk,),
+        )
+        search = st.text_input(
+            say("search"),
+            key="search",
+            type="search",
+            icon=":material/search:",
+            placeholder=say("search"),
+            label_visibility="collapsed",
+            live=True,
+            max_chars=200,
+        )
+        with st.container(key="threads", gap="xxsmall"):
+            draw_list(desk, say, search or "")
+        st.space("small")
+        st.button(
+            say("settings"),
+            key="settings",
+            icon=":material/settings:",
+            type="tertiary",
+            on_click=_open_settings,
+            args=(desk,),
+        )
+        return st.empty()
+
+
+def draw_list(desk: Desk, say: Words, search: str) -> None:
+    """The conversations, by the day of their last answer, the newest first."""
+    threads, total = desk.threads(search)
+    if not threads:
+        st.caption(say("no_match") if search.strip() else say("no_threads"))
+        return
+    for title, group in by_day(threads, datetime.now().astimezone(), say):
+        st.caption(title)
+        for thread in group:
+            st.button(
+                label(thread.title, TITLE_LENGTH) or say("untitled"),
+                key=f"thread-{thread.id}",
+                type="secondary" if thread.id == desk.thread_id else "tertiary",
+                width="stretch",
+                on_click=_open,
+                args=(desk, thread.id),
+            )
+    if total > len(threads):
+        st.button(
+            say("more_threads"),
+            key="more-threads",
+            icon=":material/expand_more:",
+            type="tertiary",
+            on_click=_show_more,
+            args=(desk,),
+        )
+
+
+def by_day(
+    threads: Iterable[ThreadSummary], now: datetime, say: Words
+) -> Iterator[tuple[str, list[ThreadSummary]]]:
+    """Groups of threads with their titles, in the order given.
+
+    Args:
+        threads: newest first.
+        now: with the visitor's time zone.
+    """
+
+    def group(thread: ThreadSummary) -> str:
+        day = thread.updated.astimezone(now.tzinfo).date()
+        if day >= now.date():
+            return say("today")
+        if day == now.date() - timedelta(days=1):
+            return say("yesterday")
+        return say("week") if day > now.date() - timedelta(days=7) else say("older")
+
+    return ((title, list(those)) for title, those in groupby(threads, group))
+
+
+def draw_model(place: DeltaGenerator, engine: Engine, say: Words) -> None:
+    """Which model, adapter and quantization answer, quietly."""
+    quantization = getattr(engine, "quantization", "none")
+    parts = [engine.name, engine.adapter or "", "" if quantization == "none" else quantization]
+    place.caption(f"{say('model')}: {escape_markdown(' · '.join(part for part in parts if part))}")
+
+
+def _start_anew(desk: Desk) -> None:
+    desk.start_anew()
+    desk.notices.clear()
+
+
+def _open(desk: Desk, thread_id: str) -> None:
+    if not desk.open(thread_id):
+        desk.notices.append("gone")
+
+
+def _show_more(desk: Desk) -> None:
+    desk.threads_shown += 2 * THREADS_PAGE
+
+
+def _open_settings(desk: Desk) -> None:
+    desk.dialog = ("settings", "")
