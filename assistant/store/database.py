@@ -6,14 +6,12 @@ that writes takes the one write lock when it begins, since a lock taken later ca
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from assistant.errors import StoreError
@@ -101,9 +99,6 @@ class Database:
             cursor = raw.cursor()
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 cursor.execute("PRAGMA journal_mode = WAL")
-        except Exception as error:
-            # Outside a statement of SQLAlchemy's, so that it is not wrapped.
-            raise DBAPIError("PRAGMA journal_mode", None, error) from error
         finally:
             raw.close()
 
@@ -122,7 +117,8 @@ def _where(settings: Settings) -> tuple[URL, str]:
         return URL.create("sqlite", database=str(path)), f"The database {path}"
     try:
         url = make_url(settings.database_url)
-    except ArgumentError as error:
+    # The latter for a port that is no number.
+    except (ArgumentError, ValueError) as error:
         raise StoreError(_expected("cannot be read as a URL")) from error
     if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
         raise StoreError(_expected(f"names {url.drivername}"))
@@ -141,15 +137,12 @@ def _expected(what: str) -> str:
 def _connect(url: URL, place: str) -> Engine:
     try:
         if url.get_backend_name() == "sqlite":
-            engine = create_engine(
-                url, json_serializer=_json, connect_args={"timeout": WAIT_SECONDS}
-            )
+            engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS})
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         return create_engine(
             url,
-            json_serializer=_json,
             pool_pre_ping=True,
             connect_args={"connect_timeout": int(WAIT_SECONDS)},
         )
@@ -157,10 +150,6 @@ def _connect(url: URL, place: str) -> Engine:
         raise StoreError(
             f"{place} needs the package psycopg; install it with pip install 'sightdesk[postgres]'."
         ) from error
-
-
-# Postgres takes no NaN, so neither database does.
-_json = partial(json.dumps, allow_nan=False)
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

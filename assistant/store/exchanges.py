@@ -26,7 +26,7 @@ from assistant.store.rows import (
     touch_thread,
 )
 from assistant.store.streaming import searchable
-from assistant.store.text import one_line, storable
+from assistant.store.text import one_line, storable, to_json
 from assistant.store.values import Exchange, NewExchange, State
 from assistant.store.writers import this_process
 
@@ -51,11 +51,13 @@ class Exchanges(Pictures):
             ConflictError: it is not the last any more.
             StoreError: no such thread or picture, a question that is too long, or it cannot be
                 written; nothing of it was.
+            InputError: JSON cannot hold `details` or `enhancement`.
         """
         question, shown = self._text(exchange.question), self._text(exchange.shown)
         used = exchange.used or exchange.images
         if len(used) != len(exchange.images) or len(exchange.names) not in (0, len(used)):
             raise InputError("Give as many used pictures and names as shown pictures.")
+        to_json([exchange.enhancement, exchange.details], "What is known about this answer")
         row = ExchangeRow(
             id=uuid4().hex,
             tenant=tenant,
@@ -137,6 +139,7 @@ class Exchanges(Pictures):
             "writer": this_process(),
         }
         if details is not None:
+            to_json(details, "What is known about this answer")
             values["details"] = details
         here = (ExchangeRow.id == row_id(exchange_id, "question"), ExchangeRow.tenant == tenant)
         with self.database.write() as session:

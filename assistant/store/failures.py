@@ -55,25 +55,25 @@ def explained(place: str) -> Iterator[None]:
     """Turn what the database or the disk raises inside into a `StoreError` about `place`."""
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
+    # SQLite's own come from where a connection is set up, which SQLAlchemy does not wrap.
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise StoreError(_sentence(error, place)) from error
 
 
-def _sentence(error: SQLAlchemyError | OSError, place: str) -> str:
+def _sentence(error: Exception, place: str) -> str:
     template = _OTHER
     cause: BaseException = error
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        cause = error.orig
     if isinstance(error, OSError):
         template = _ERRNO.get(error.errno or 0, _DISK)
     elif isinstance(error, PoolTimeout):
         template = _BUSY
-    elif isinstance(error, DBAPIError) and error.orig is not None:
-        cause = error.orig
-        if isinstance(cause, sqlite3.Error):
-            code = getattr(cause, "sqlite_errorcode", 0)
-            # The low byte is the kind, the rest a detail: https://www.sqlite.org/rescode.html
-            template = _SQLITE.get(code & 0xFF, _OTHER)
-        else:
-            template = _postgres(cause)
+    elif isinstance(cause, sqlite3.Error):
+        # The low byte is the kind, the rest a detail: https://www.sqlite.org/rescode.html
+        template = _SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, _OTHER)
+    elif cause is not error:
+        template = _postgres(cause)
     return template.format(place=place, reason=_reason(cause))
 
 

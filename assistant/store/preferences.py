@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from assistant.errors import InputError
 from assistant.store.models import PreferenceRow
 from assistant.store.room import Room
+from assistant.store.text import to_json
 
 
 class Preferences(Room):
@@ -30,9 +30,6 @@ class Preferences(Room):
             InputError: JSON cannot hold it.
             StoreError: it cannot be written.
         """
-        try:
-            text = json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"The setting {key} cannot be kept ({error}).") from error
+        text = to_json(value, f"The setting {key}")
         with self.database.write() as session:
             session.merge(PreferenceRow(tenant=tenant, key=key, value=text))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
+
+from assistant.errors import InputError
 
 TITLE_COLUMNS = 44
 """Width of a default title; a Chinese character counts as two columns."""
@@ -19,6 +23,18 @@ _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 def storable(text: str) -> str:
     """`text` as UTF-8 can hold it and Postgres takes it: no lone surrogates, no NUL."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def to_json(value: Any, what: str) -> str:
+    """`value` as JSON in ASCII.
+
+    Raises:
+        InputError: JSON cannot hold it, such as NaN, which Postgres does not take.
+    """
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{what} cannot be kept ({error}).") from error
 
 
 def one_line(text: str, limit: int = MAX_TITLE) -> str:

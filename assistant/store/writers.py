@@ -32,7 +32,8 @@ def has_ended(writer: str) -> bool:
     if host != platform.node():
         return False
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > _SAME_START
+        there: float = psutil.Process(int(pid)).create_time()
+        return abs(there - float(started)) > _SAME_START
     except psutil.NoSuchProcess:
         return True
     except psutil.Error:
