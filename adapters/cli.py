@@ -83,6 +83,7 @@ def train_command(
     from adapters.mixture import CaptionSource, LabelSource, PairSource
     from adapters.objectives import CrossEntropy, Feeder, Objective
     from adapters.packing import PromptTokens
+    from adapters.precision import faster_dtype
     from adapters.publish import draw_loss, save_adapter
     from adapters.recipe import Recipe
     from adapters.train import StepReport, prepare, train, tune_allocator
@@ -116,7 +117,7 @@ def train_command(
     with Bar(
         TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console
     ) as bar:
-        base = load_base(ensure_embedded(settings), "embedded", device, torch.bfloat16)
+        base = load_base(ensure_embedded(settings), "embedded", device, faster_dtype(device))
         model: Any = base.model
         stores = []
         for source in found:

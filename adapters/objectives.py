@@ -58,7 +58,8 @@ def llava_of(model: Any) -> Any:
 
 def embed(llava: Any, ids: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     """Embeddings ``[*ids.shape, hidden]``, projected features in the places of image tokens."""
-    projected = llava.model.multi_modal_projector(features.to(llava.device))
+    features = features.to(llava.device, llava.dtype)
+    projected = llava.model.multi_modal_projector(features)
     embedded: torch.Tensor = llava.get_input_embeddings()(ids)
     at_image = (ids == llava.config.image_token_id).unsqueeze(-1)
     return embedded.masked_scatter(at_image, projected.to(embedded.dtype))

@@ -119,7 +119,7 @@ def draw_answers(
     for _ in range(MAX_TOKENS):
         logits = llava.lm_head(last).float()
         logits[:, llava.config.image_token_id] = -torch.inf  # it would ask for a picture's features
-        tokens = torch.multinomial(logits.softmax(-1), 1, generator=generator)
+        tokens = _drawn(logits.softmax(-1), generator)
         for row, token in zip(running, tokens[:, 0].tolist(), strict=True):
             drawn[row].append(token)
         going = [place for place, row in enumerate(running) if drawn[row][-1] != end]
@@ -140,6 +140,20 @@ def draw_answers(
         [tuple(ids) for ids in drawn[start : start + samples]]
         for start in range(0, len(drawn), samples)
     ]
+
+
+def _drawn(chances: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One token ``[rows, 1]`` for each row of ``[rows, vocab]``, by inverting the distribution.
+
+    `torch.multinomial` draws a random number for every entry of the vocabulary, which takes longer
+    than the model on a CPU.
+    """
+    up_to = chances.double().cumsum(-1)
+    total = up_to[:, -1:]
+    height = torch.rand(total.shape, dtype=total.dtype, device=total.device, generator=generator)
+    # The first place whose sum exceeds the height, so that what is impossible is never drawn.
+    places = torch.searchsorted(up_to, height * total, right=True)
+    return places.clamp(max=chances.shape[-1] - 1)
 
 
 class SelfCritical:

@@ -171,7 +171,8 @@ def train(
                 recipe.lora_rate * factor if state.step >= recipe.projector_steps else 0.0
             )
             optimizer.param_groups[1]["lr"] = recipe.projector_rate * factor
-            with torch.autocast(device, torch.bfloat16):
+            # In float32 throughout where the base is (see adapters.precision).
+            with torch.autocast(device, torch.bfloat16, enabled=llava.dtype == torch.bfloat16):
                 drawn = objective.draw(model, counters)
             drawn.loss.backward()
             if state.step < recipe.projector_steps:

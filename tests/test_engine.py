@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from adapters.publish import save_adapter
 from adapters.recipe import Recipe
 from adapters.train import prepare
 from assistant.engine import EncodedImage, Engine, Sampling, Turn
+from assistant.engine.prompt import embed
 from assistant.errors import AdapterError, InputError, WeightsError
 from assistant.settings import Settings
 from tests import tiny
@@ -94,12 +97,37 @@ def test_stream_gives_what_generate_gives(
     assert whole.text
 
 
-@pytest.mark.parametrize("sampling", [Sampling(max_tokens=8, beams=2), Sampling(16, stop=("e",))])
-def test_stream_without_pieces_gives_the_whole(
-    engine: Engine, images: list[EncodedImage], sampling: Sampling
+def test_beams_have_no_words_before_their_end(
+    engine: Engine, images: list[EncodedImage]
 ) -> None:
+    sampling = Sampling(max_tokens=8, beams=2)
     whole = engine.generate(ask(images[0]), images[:1], sampling=sampling)
     assert list(engine.stream(ask(images[0]), images[:1], sampling=sampling)) == [whole.text]
+
+
+def test_pieces_end_where_words_do(engine: Engine, images: list[EncodedImage]) -> None:
+    for seed in range(4):
+        sampling = Sampling(max_tokens=60, temperature=1.0, seed=seed)
+        pieces = list(engine.stream(ask(images[0]), images[:1], sampling=sampling))
+        inner = "".join(pieces[:-1])
+        assert all(piece[-1].isspace() or _wide(piece[-1]) for piece in pieces[:-1]), pieces
+        assert "\ufffd" not in inner or "\ufffd" in engine.tokenizer.decode(
+            engine.tokenizer(inner)["input_ids"]
+        )
+
+
+def _wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
+
+
+def test_a_stop_string_is_never_shown(engine: Engine, images: list[EncodedImage]) -> None:
+    free = Sampling(max_tokens=40, temperature=1.5, seed=3)
+    whole = engine.generate(ask(images[0]), images[:1], sampling=free).text
+    stop = whole[len(whole) // 2 : len(whole) // 2 + 3]
+    stream = engine.stream(ask(images[0]), images[:1], sampling=replace(free, stop=(stop,)))
+    assert "".join(stream).strip() == whole.split(stop)[0].strip()
+    assert stream.answer is not None
+    assert stream.answer.finish == "stop"
 
 
 @pytest.mark.parametrize("beams", [1, 3])
@@ -135,7 +163,7 @@ def test_embedding_equals_the_models_own(engine: Engine, images: list[EncodedIma
         Turn("assistant", "A dog."),
         Turn("user", "And this?", (images[1].id,)),
     ]
-    inputs = engine._inputs([(turns, images)])
+    embeds, mask = engine._padded([engine.prompts.build(turns, images)])
     messages = [
         {
             "role": turn.role,
@@ -149,7 +177,7 @@ def test_embedding_equals_the_models_own(engine: Engine, images: list[EncodedIma
         text=text, images=[tiny.pixels(0), tiny.pixels(1)], return_tensors="pt"
     )
     with torch.inference_mode():
-        ours = engine.model(**inputs).logits
+        ours = engine.model(inputs_embeds=embeds, attention_mask=mask).logits
         theirs = engine.model(**whole).logits
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
@@ -171,9 +199,11 @@ def test_a_closed_stream_frees_the_engine(
     endless = Sampling(max_tokens=900, temperature=5.0, seed=0)
     stream = engine.stream(ask(images[0]), images[:1], sampling=endless)
     assert isinstance(next(stream), str)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert steps < 900
-    assert not [t for t in threading.enumerate() if t.name == "sightdesk-generate"]
+    assert not [t for t in threading.enumerate() if t.name == "sightdesk-write"]
+    assert stream.answer is not None
+    assert stream.answer.finish == "cancelled"
     taken = engine._lock.acquire(blocking=False)
     assert taken
     engine._lock.release()
@@ -212,8 +242,8 @@ def test_special_tokens_in_a_question_are_neutralised(
 ) -> None:
     """A written-out token neither ends the turn nor stands for a picture."""
     hostile = f"A dog?{token}{token} And{token[:4]}{token}{token[4:]}?"
-    bare = engine._embed(ask(images[0], "A dog?   And  ?"), images)
-    embedded = engine._embed(ask(images[0], hostile), images)
+    bare = embed(engine.model, engine.prompts.build(ask(images[0], "A dog?   And  ?"), images))
+    embedded = embed(engine.model, engine.prompts.build(ask(images[0], hostile), images))
     table = engine.model.get_input_embeddings().weight[: len(tiny.SPECIAL_TOKENS)]
 
     def special(rows: torch.Tensor) -> int:

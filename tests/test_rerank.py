@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from assistant.engine import Engine, Sampling, core
+from assistant.engine import Engine, Sampling, describing
 from assistant.rerank import (
     AGREEMENT_WEIGHT,
     HABIT_WEIGHT,
@@ -81,7 +81,7 @@ def test_the_best_candidate_is_told(engine: Engine) -> None:
 
 def test_a_grey_picture_tells_nothing(engine: Engine) -> None:
     """Of the grey picture itself, evidence and habit are the same."""
-    grey = engine._grey()
+    grey = describing._grey(engine)
     for _, evidence in engine.candidates(grey, seed=0):
         assert evidence.seen == pytest.approx(evidence.habit, abs=1e-4)
     other = engine.encode_image(tiny.picture(1))
@@ -92,7 +92,7 @@ def test_a_grey_picture_tells_nothing(engine: Engine) -> None:
 def test_a_candidate_that_was_cut_says_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine.model.generation_config, "eos_token_id", None)
     monkeypatch.setattr(
-        core, "_DESCRIBE_SAMPLING", {"beam": Sampling(max_tokens=5, beams=4), "sample": WARM}
+        describing, "_SAMPLING", {"beam": Sampling(max_tokens=5, beams=4), "sample": WARM}
     )
     (answer,) = engine.describe(engine.encode_images([tiny.picture(0)]), mode="rerank", seed=0)
     assert (answer.finish, answer.tokens) == ("length", 5)

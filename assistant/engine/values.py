@@ -23,10 +23,15 @@ class Turn:
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """A picture as the language model sees it: ``features`` is ``[tokens, hidden_size]``."""
+    """A picture as the language model sees it.
+
+    ``features`` is ``[tokens, hidden_size]``; ``pooled`` is ``[channels]``, the vision tower's own
+    summary in float32, None where the base's tower has none.
+    """
 
     id: str
     features: torch.Tensor = field(repr=False, compare=False)
+    pooled: torch.Tensor | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,29 @@ GREEDY = Sampling()
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer; ``finish`` says whether the model ended it or ran out of ``max_tokens``."""
+    """An answer and what it took.
+
+    ``finish`` says whether the model ended it, ran out of ``max_tokens``, or was cancelled by its
+    reader. ``computed`` and ``reused`` count the tokens of the prompt that were computed and those
+    that the prefix cache had; ``first_word`` is the seconds to the first word of a stream.
+    """
 
     text: str
     tokens: int
     seconds: float
-    finish: Literal["stop", "length"]
+    finish: Literal["stop", "length", "cancelled"]
+    computed: int = 0
+    reused: int = 0
+    first_word: float | None = None
+
+
+@dataclass(frozen=True)
+class Gaze:
+    """Where the model looked for a word: ``grid`` is rows of columns over the picture ``image``.
+
+    Its values are not negative; over all pictures of the conversation they sum to 1.
+    """
+
+    word: str
+    image: str
+    grid: tuple[tuple[float, ...], ...]

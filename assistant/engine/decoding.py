@@ -1,0 +1,147 @@
+"""Writing one answer, token by token, on top of what the prefix cache has.
+
+Only the tokens that no cached prefix covers are computed; afterwards the whole conversation is kept
+for the next question. The tokens equal those that the model gives without a cache.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+from transformers.generation.logits_process import (
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from assistant.engine.caches import Layers, PrefixCache, Scope
+from assistant.engine.prompt import Prompt, embed
+from assistant.engine.values import Sampling
+
+# A reader that goes away is noticed between two blocks of a long prompt.
+_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class Written:
+    """The tokens of an answer without the end token, and how they came to be."""
+
+    ids: tuple[int, ...]
+    finish: Literal["stop", "length", "cancelled"]
+    computed: int
+    reused: int
+
+
+@torch.inference_mode()
+def write(
+    model: Any,
+    prompt: Prompt,
+    sampling: Sampling,
+    *,
+    prefixes: PrefixCache,
+    scope: Scope,
+    cancelled: threading.Event,
+    emit: Callable[[int], bool],
+) -> Written:
+    """Write the answer to a prompt.
+
+    Args:
+        emit: is given each token and says whether the answer should go on.
+
+    The caller holds the engine: nothing else may run the model meanwhile.
+    """
+    limit = len(prompt) - 1  # at least one token is computed: its output chooses the first word
+    length, layers = prefixes.longest(scope, prompt.keys)
+    reused = min(length, limit)
+    cache = _restored(layers, reused)
+    embeds = embed(model, prompt, reused)[None]
+    logits = None
+    for start in range(0, embeds.shape[1], _BLOCK):
+        if cancelled.is_set():
+            return Written((), "cancelled", start, reused)
+        logits = model(
+            inputs_embeds=embeds[:, start : start + _BLOCK],
+            cache=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+    ends = end_tokens(model)
+    choose = _chooser(model, sampling)
+    ids: list[int] = []
+    finish: Literal["stop", "length", "cancelled"] = "length"
+    seen = torch.tensor([prompt.ids], device=model.device)
+    while logits is not None and len(ids) < sampling.max_tokens:
+        token = choose(seen, logits)
+        if int(token) in ends:
+            finish = "stop"
+            break
+        ids.append(int(token))
+        going = emit(ids[-1])
+        if cancelled.is_set():
+            finish = "cancelled"
+            break
+        if not going:
+            finish = "stop"
+            break
+        if len(ids) < sampling.max_tokens:
+            seen = torch.cat([seen, token[None]], dim=1)
+            logits = model(
+                input_ids=token[None], cache=cache, use_cache=True, logits_to_keep=1
+            ).logits[:, -1]
+    kept = _kept(cache)
+    if kept is not None:
+        covered = cache.get_seq_length()
+        prefixes.put(scope, (prompt.keys + tuple(ids))[:covered], kept)
+    return Written(tuple(ids), finish, len(prompt) - reused, reused)
+
+
+def end_tokens(model: Any) -> set[int]:
+    """The tokens that end an answer."""
+    ends = model.generation_config.eos_token_id
+    return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+
+
+def _restored(layers: Layers | None, length: int) -> DynamicCache:
+    if layers is None or length == 0:
+        return DynamicCache()
+    return DynamicCache([(keys[:, :, :length], values[:, :, :length]) for keys, values in layers])
+
+
+def _kept(cache: DynamicCache) -> Layers | None:
+    """The cache's tensors, None where it is of a kind that cannot be cut to a shorter prefix."""
+    if not all(type(layer) is DynamicLayer for layer in cache.layers):
+        return None
+    return tuple((layer.keys, layer.values) for layer in cache.layers)
+
+
+def _chooser(
+    model: Any, sampling: Sampling
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Chooses the next token ``[1]`` from the ids so far ``[1, L]`` and logits ``[1, vocab]``."""
+    processors = LogitsProcessorList()
+    penalty = model.generation_config.repetition_penalty
+    if penalty is not None and penalty != 1.0:
+        processors.append(RepetitionPenaltyLogitsProcessor(penalty))
+    if sampling.temperature == 0:
+        return lambda seen, logits: processors(seen, logits.float()).argmax(-1)
+    processors.append(TemperatureLogitsWarper(sampling.temperature))
+    if sampling.top_p < 1:
+        processors.append(TopPLogitsWarper(sampling.top_p))
+    generator = torch.Generator(model.device)
+    if sampling.seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(sampling.seed)
+
+    def draw(seen: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        chances = processors(seen, logits.float()).softmax(-1)
+        return torch.multinomial(chances, 1, generator=generator)[:, 0]
+
+    return draw

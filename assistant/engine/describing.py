@@ -1,0 +1,152 @@
+"""Descriptions and labels: what the engine can say of a picture without being asked a question."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image
+
+from assistant.engine.prompt import Prompt, embed
+from assistant.engine.values import GREEDY, Answer, EncodedImage, Mode, Sampling, Turn
+from assistant.errors import InputError
+from assistant.images import open_image
+from assistant.prompts import DESCRIBE, LABEL_QUESTION, Detail, spoken_label
+from assistant.rerank import AGREEMENT_WEIGHT, HABIT_WEIGHT, Evidence, score, weigh
+
+if TYPE_CHECKING:
+    from assistant.engine.core import Engine
+
+_BEAM_CANDIDATES, _DRAWN_CANDIDATES = 4, 6
+_SAMPLING: Final = {
+    "greedy": GREEDY,
+    "beam": Sampling(beams=4),
+    "sample": Sampling(temperature=0.7, top_p=0.9),
+}
+
+
+def describe(
+    engine: Engine,
+    images: Sequence[EncodedImage],
+    *,
+    detail: Detail = "sentence",
+    mode: Mode = "beam",
+    seed: int | None = None,
+) -> list[Answer]:
+    """Describe pictures, each on its own.
+
+    Args:
+        detail: a few words, one sentence, or a few sentences.
+        mode: most likely word by word, beam search, drawn at random (with ``seed``), or the best of
+            several candidates (see `assistant.rerank`), which takes longest.
+
+    Raises:
+        InputError: there is no such detail or mode.
+    """
+    if detail not in DESCRIBE:
+        raise InputError(f"detail is {detail!r}; give one of: {', '.join(DESCRIBE)}.")
+    if mode == "rerank":
+        return _best_weighed(engine, images, detail, seed)
+    sampling = _SAMPLING.get(mode)
+    if sampling is None:
+        modes = ", ".join([*_SAMPLING, "rerank"])
+        raise InputError(f"mode is {mode!r}; give one of: {modes}.")
+    return engine.generate_batch(
+        [_request(image, DESCRIBE[detail]) for image in images],
+        sampling=replace(sampling, seed=seed),
+    )
+
+
+def _best_weighed(
+    engine: Engine, images: Sequence[EncodedImage], detail: Detail, seed: int | None
+) -> list[Answer]:
+    if not images:
+        return []
+    began = time.perf_counter()
+    found = weighed(engine, images, detail, seed)
+    seconds = (time.perf_counter() - began) / len(images)
+    best = (
+        max(candidates, key=lambda c: score(c[1], HABIT_WEIGHT, AGREEMENT_WEIGHT))[0]
+        for candidates in found
+    )
+    return [replace(answer, seconds=seconds) for answer in best]
+
+
+def weighed(
+    engine: Engine, images: Sequence[EncodedImage], detail: Detail, seed: int | None
+) -> list[list[tuple[Answer, Evidence]]]:
+    """Different candidates for each picture, and what speaks for each."""
+    prompts = [_prompt(engine, image, DESCRIBE[detail]) for image in images]
+    beam, drawn = _SAMPLING["beam"], replace(_SAMPLING["sample"], seed=seed)
+    likely = engine.search(prompts, beam, answers=_BEAM_CANDIDATES)
+    others = engine.draw_ids(prompts, drawn, answers=_DRAWN_CANDIDATES)
+    blank = embed(engine.model, _prompt(engine, _grey(engine), DESCRIBE[detail]))
+    end: int = engine.tokenizer.eos_token_id
+    results = []
+    for prompt, first, second in zip(prompts, likely, others, strict=True):
+        found: dict[str, tuple[Answer, tuple[int, ...]]] = {}
+        for ids in [*first, *second]:
+            answer = engine.answer(ids, drawn, 0.0, len(prompt))
+            whole = (*ids, end) if answer.finish == "stop" else tuple(ids)
+            found.setdefault(answer.text, (answer, whole))
+        with engine.alone():
+            evidence = weigh(
+                engine.model,
+                embed(engine.model, prompt),
+                blank,
+                [ids for _, ids in found.values()],
+                list(found),
+            )
+        answers = [answer for answer, _ in found.values()]
+        results.append(list(zip(answers, evidence, strict=True)))
+    return results
+
+
+def label(engine: Engine, images: Sequence[EncodedImage]) -> list[str]:
+    """The most likely of the adapter's labels for each picture.
+
+    Raises:
+        InputError: the adapter has no labels.
+    """
+    if not engine.labels:
+        raise InputError(
+            f"The adapter {engine.adapter!r} has no labels; train one on labelled pictures."
+        )
+    if not images:
+        return []
+    answers = {_label_ids(engine, name): name for name in engine.labels}
+    end: int = engine.tokenizer.eos_token_id
+    following: dict[tuple[int, ...], set[int]] = {}
+    for ids in answers:
+        for length in range(len(ids)):
+            following.setdefault(ids[:length], set()).add(ids[length])
+        following.setdefault(ids, set()).add(end)
+    found = engine.search(
+        [_prompt(engine, image, LABEL_QUESTION) for image in images],
+        Sampling(max_tokens=max(map(len, answers)) + 1, beams=4),
+        allowed=lambda written: sorted(following[written]),
+    )
+    return [answers[ids] for (ids,) in found]
+
+
+def _label_ids(engine: Engine, name: str) -> tuple[int, ...]:
+    """The tokens of the answer that stands for a label, as in training."""
+    spoken = spoken_label(name) + "."
+    return tuple(
+        engine.tokenizer.encode(spoken, add_special_tokens=False, split_special_tokens=True)
+    )
+
+
+def _request(image: EncodedImage, text: str) -> tuple[list[Turn], list[EncodedImage]]:
+    return [Turn("user", text, (image.id,))], [image]
+
+
+def _prompt(engine: Engine, image: EncodedImage, text: str) -> Prompt:
+    return engine.prompts.build(*_request(image, text))
+
+
+def _grey(engine: Engine) -> EncodedImage:
+    """A picture that shows nothing."""
+    return engine.encode_image(open_image(Image.new("RGB", (64, 64), (127, 127, 127))))

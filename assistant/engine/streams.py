@@ -1,0 +1,127 @@
+"""A stream of words: the model writes in a thread of its own, a reader takes what there is.
+
+A slow reader does not hold the model up, and a reader that goes away stops it at the next token.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from assistant.engine.values import Answer
+
+Write = Callable[[Callable[[str], None], threading.Event], Answer]
+"""Writes an answer: is given where pieces of text go, and an event that asks it to stop."""
+
+
+class Stream(Iterator[str]):
+    """Pieces of whole words; ``answer`` is there once the stream has ended or was closed."""
+
+    def __init__(self, write: Write) -> None:
+        self.answer: Answer | None = None
+        self._pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._cancelled = threading.Event()
+        self._failure: BaseException | None = None
+        self._write = write
+        self._worker = threading.Thread(target=self._run, name="sightdesk-write", daemon=True)
+        self._worker.start()
+
+    def _run(self) -> None:
+        try:
+            self.answer = self._write(self._pieces.put, self._cancelled)
+        except BaseException as error:  # handed to the reader, which raises it
+            self._failure = error
+        finally:
+            self._pieces.put(None)
+
+    def __next__(self) -> str:
+        piece = None if self._cancelled.is_set() else self._pieces.get()
+        if piece is not None:
+            return piece
+        self._pieces.put(None)  # for whoever asks again
+        self._worker.join()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop the model at its next token and wait until it is free."""
+        self._cancelled.set()
+        self._worker.join()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        cancelled = getattr(self, "_cancelled", None)
+        if cancelled is not None:
+            cancelled.set()
+
+
+class Words:
+    """Turns tokens into pieces of text that end where words do, up to the first stop string.
+
+    A piece ends behind white space or a character of a script that is written without spaces, so
+    that no reader sees half a word or half a character.
+    """
+
+    def __init__(self, tokenizer: Any, stop: Sequence[str], put: Callable[[str], None]) -> None:
+        self._tokenizer, self._stop, self._put = tokenizer, stop, put
+        self._ids: list[int] = []
+        self._given = 0
+        self._held = max((len(text) - 1 for text in stop), default=0)
+
+    @property
+    def text(self) -> str:
+        """All text so far, cut at the first stop string."""
+        whole: str = self._tokenizer.decode(self._ids, skip_special_tokens=True)
+        whole = whole.strip()
+        for stop in self._stop:
+            whole = whole.split(stop)[0]
+        return whole
+
+    def add(self, token: int) -> bool:
+        """Take a token; False when a stop string is there."""
+        self._ids.append(token)
+        text = self._decoded()
+        if any(stop in text for stop in self._stop):
+            return False
+        self._give(text[: _last_boundary(text[: len(text) - self._held])])
+        return True
+
+    def end(self) -> None:
+        """Give what is left."""
+        self._give(self.text)
+
+    def _decoded(self) -> str:
+        text: str = self._tokenizer.decode(self._ids, skip_special_tokens=True)
+        return text.lstrip()
+
+    def _give(self, text: str) -> None:
+        if len(text) > self._given:
+            self._put(text[self._given :])
+            self._given = len(text)
+
+
+def _last_boundary(text: str) -> int:
+    """Where the last whole word ends, white space behind it included."""
+    for place in range(len(text), 0, -1):
+        character = text[place - 1]
+        if character.isspace() or _unspaced(character):
+            return place
+    return 0
+
+
+def _unspaced(character: str) -> bool:
+    """Whether words of the character's script have no spaces between them (UAX #14, class ID)."""
+    return unicodedata.category(character) == "Lo" and unicodedata.east_asian_width(character) in (
+        "W",
+        "F",
+    )

@@ -1,0 +1,250 @@
+"""Nothing is computed twice: prefixes, encoded pictures, and beams that share their prompt."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import torch
+
+from assistant.engine import EncodedImage, Engine, Sampling, Turn
+from assistant.engine.caches import ImageCache, PrefixCache
+from assistant.settings import Settings
+from tests import tiny
+
+BRIEF = Sampling(max_tokens=12)
+QUESTIONS = ("What is it?", "And what colour?", "Is there a dog?", "Are you sure?")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    """In float32: in bfloat16 the order of sums may decide a tie."""
+    loaded = Engine.load(base=str(tiny.directory()), settings=Settings(device="cpu"))
+    loaded.model.float()
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def images(engine: Engine) -> list[EncodedImage]:
+    return engine.encode_images([tiny.picture(seed) for seed in range(3)])
+
+
+@pytest.fixture(autouse=True)
+def empty(engine: Engine) -> None:
+    engine.prefixes.forget()
+
+
+def counted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of tokens of every call of the language model from now on."""
+    lengths: list[int] = []
+    language = engine.model.model.language_model
+    forward = language.forward
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        given = kwargs.get("inputs_embeds")
+        lengths.append(int((given if given is not None else kwargs["input_ids"]).shape[1]))
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(language, "forward", counting)
+    return lengths
+
+
+def conversation(
+    engine: Engine, images: list[EncodedImage], *, tenant: str = "", cached: bool = True
+) -> list[tuple[str, int, int, int]]:
+    """Texts, computed, reused and written tokens of four questions about a picture."""
+    turns: list[Turn] = []
+    told = []
+    for number, question in enumerate(QUESTIONS):
+        shown = (images[0].id,) if number == 0 else (images[1].id,) if number == 2 else ()
+        turns.append(Turn("user", question, shown))
+        if not cached:
+            engine.prefixes.forget()
+        answer = engine.generate(turns, images, sampling=BRIEF, tenant=tenant)
+        told.append((answer.text, answer.computed, answer.reused, answer.tokens))
+        turns.append(Turn("assistant", answer.text))
+    return told
+
+
+def test_follow_ups_compute_only_what_is_new(
+    engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = counted(engine, monkeypatch)
+    turns = [Turn("user", QUESTIONS[0], (images[0].id,))]
+    first = engine.generate(turns, images, sampling=BRIEF)
+    assert (first.reused, first.computed) == (0, len(engine.prompts.build(turns, images)))
+    assert lengths == [first.computed] + [1] * (first.tokens - (first.finish == "length"))
+    before = len(engine.prompts.build(turns, images))
+    turns += [Turn("assistant", first.text), Turn("user", QUESTIONS[1])]
+    whole = len(engine.prompts.build(turns, images))
+    lengths.clear()
+    second = engine.generate(turns, images, sampling=BRIEF)
+    # Picture, question and answer are there; the answer's last token was written, not read.
+    assert second.reused == before + first.tokens - (first.finish == "length")
+    assert second.computed == whole - second.reused == lengths[0]
+
+
+def test_cached_and_uncached_answers_are_the_same(
+    engine: Engine, images: list[EncodedImage]
+) -> None:
+    cached = conversation(engine, images)
+    plain = conversation(engine, images, cached=False)
+    assert [told[0] for told in cached] == [told[0] for told in plain]
+    assert [told[1] + told[2] for told in cached] == [told[1] for told in plain]
+    assert all(told[2] == 0 for told in plain)
+    assert all(told[2] > told[1] for told in cached[1:2])
+
+
+def test_an_edited_question_reuses_what_is_before_it(
+    engine: Engine, images: list[EncodedImage]
+) -> None:
+    turns = [Turn("user", "What is it?", (images[0].id,))]
+    engine.generate(turns, images, sampling=BRIEF)
+    edited = engine.generate(
+        [Turn("user", "What colour is it?", (images[0].id,))], images, sampling=BRIEF
+    )
+    assert edited.reused > tiny.GRID**2, "the picture and the words before the change"
+    again = engine.generate(turns, images, sampling=BRIEF)
+    assert again.computed == 1, "asked again, only the last token is read for its output"
+
+
+def test_tenants_and_adapters_are_kept_apart(
+    engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [Turn("user", "What is it?", (images[0].id,))]
+    assert engine.generate(turns, images, sampling=BRIEF, tenant="a").reused == 0
+    assert engine.generate(turns, images, sampling=BRIEF, tenant="b").reused == 0
+    assert engine.generate(turns, images, sampling=BRIEF, tenant="a").reused > 0
+    monkeypatch.setattr(engine, "adapter", "another")
+    assert engine.generate(turns, images, sampling=BRIEF, tenant="a").reused == 0
+    engine.forget("a")
+    monkeypatch.setattr(engine, "adapter", None)
+    assert engine.generate(turns, images, sampling=BRIEF, tenant="a").reused == 0
+    assert engine.generate(turns, images, sampling=BRIEF, tenant="b").reused > 0
+
+
+def test_other_pictures_are_not_reused(engine: Engine, images: list[EncodedImage]) -> None:
+    texts = []
+    for image in images:
+        turns = [Turn("user", "What is it?", (image.id,))]
+        answer = engine.generate(turns, images, sampling=BRIEF)
+        before = engine.prompts.build(turns, images).keys.index(image.id)
+        assert answer.reused <= before, "only what stands before the picture"
+        texts.append(answer.text)
+    assert len(set(texts)) > 1
+
+
+def test_the_cache_stays_within_its_bytes() -> None:
+    cache = PrefixCache(budget=10_000)
+    for number in range(20):
+        layer = (torch.zeros(1, 1, 10, 10), torch.zeros(1, 1, 10, 10))  # 800 bytes
+        cache.put(("", ""), tuple(range(number * 100, number * 100 + 10)), (layer, layer))
+        assert cache.size <= 10_000
+    assert cache.size == 9_600
+    assert cache.longest(("", ""), tuple(range(1900, 1910)))[0] == 10
+    assert cache.longest(("", ""), tuple(range(10)))[0] == 0, "the oldest went first"
+    huge = torch.zeros(1, 1, 10, 1000)
+    cache.put(("", ""), (1, 2), ((huge, huge),))
+    assert cache.size == 9_600, "what never fits does not drive the others out"
+    assert PrefixCache(0).longest(("", ""), (1,)) == (0, None)
+
+
+def test_a_longer_conversation_replaces_its_beginning() -> None:
+    cache = PrefixCache(budget=10_000)
+    layer = (torch.zeros(1, 1, 2, 1), torch.zeros(1, 1, 2, 1))
+    cache.put(("", ""), (1, 2), (layer,))
+    longer = (torch.zeros(1, 1, 3, 1), torch.zeros(1, 1, 3, 1))
+    cache.put(("", ""), (1, 2, 3), (longer,))
+    assert cache.size == 24
+    length, layers = cache.longest(("", ""), (1, 2, 9))
+    assert length == 2
+    assert layers is not None
+    assert layers[0][0].shape == (1, 1, 2, 1)
+
+
+def test_pictures_are_encoded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    encode = engine._encode
+    monkeypatch.setattr(engine, "_encode", lambda new: seen.append(len(new)) or encode(new))
+    first, second = tiny.picture(20), tiny.picture(21)
+    both = engine.encode_images([first, second, first])
+    assert [image.id for image in both] == [first.id, second.id, first.id]
+    assert seen == [2]
+    assert engine.encode_image(second).features.equal(both[1].features)
+    assert seen == [2]
+    engine.encode_image(second, tenant="other")
+    assert seen == [2, 1]
+
+
+def test_the_picture_cache_stays_within_its_bytes() -> None:
+    cache = ImageCache(budget=3 * 40)
+    for number in range(5):
+        cache.put(("", ""), EncodedImage(str(number), torch.zeros(10)))
+    assert set(cache.get(("", ""), [str(number) for number in range(5)])) == {"2", "3", "4"}
+    cache.get(("", ""), ["2"])
+    cache.put(("", ""), EncodedImage("5", torch.zeros(10)))
+    assert set(cache.get(("", ""), ["2", "3", "5"])) == {"2", "5"}
+
+
+def test_an_answer_in_other_tokens_than_the_tokenizers_is_continued_exactly(
+    engine: Engine, images: list[EncodedImage]
+) -> None:
+    ids = [engine.tokenizer.convert_tokens_to_ids(letter) for letter in "dog"]
+    engine.prompts.remember("dog", ids)
+    turns = [Turn("user", "A?", (images[0].id,)), Turn("assistant", "dog"), Turn("user", "B?")]
+    prompt = engine.prompts.build(turns, images)
+    text = " ".join(map(str, prompt.ids))
+    assert " ".join(map(str, ids)) in text
+    assert engine.tokenizer.decode(prompt.ids).count("dog") == 1
+
+
+def test_a_cancelled_answer_leaves_the_engine_free(
+    engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine.model.generation_config, "eos_token_id", None)
+    stream = engine.stream(
+        [Turn("user", "What is it?", (images[0].id,))],
+        images,
+        sampling=Sampling(max_tokens=900, temperature=2.0, seed=1),
+    )
+    next(stream)
+    threading.Thread(target=stream.close).start()  # as a server does when its client has gone
+    rest = list(stream)
+    assert stream.answer is not None
+    assert stream.answer.finish == "cancelled"
+    assert stream.answer.tokens < 900
+    assert len(rest) < 900
+    follow = engine.generate(
+        [Turn("user", "What is it?", (images[0].id,))], images, sampling=Sampling(max_tokens=2)
+    )
+    assert follow.reused > 0, "what was computed before the stop is kept"
+
+
+@pytest.mark.parametrize("beams", [2, 4])
+@pytest.mark.parametrize("tokens", [1, 3, 24])
+@pytest.mark.parametrize("end", [None, 2, 90])
+def test_beam_search_finds_what_transformers_finds(
+    engine: Engine,
+    images: list[EncodedImage],
+    beams: int,
+    tokens: int,
+    end: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine.model.generation_config, "eos_token_id", end)
+    questions = ("What is it?", "Describe the picture in one sentence, please.", "A dog?")
+    prompts = [
+        engine.prompts.build([Turn("user", question, (image.id,))], [image])
+        for question, image in zip(questions, images, strict=True)
+    ]
+    ours = engine.search(prompts, Sampling(max_tokens=tokens, beams=beams), answers=beams)
+    embeds, mask = engine._padded(prompts)
+    rows = engine.model.generate(
+        inputs_embeds=embeds, attention_mask=mask, max_new_tokens=tokens, num_beams=beams,
+        num_return_sequences=beams, do_sample=False, pad_token_id=0,
+    ).tolist()  # fmt: skip
+    cut = [tuple(row[: row.index(end)] if end in row else row) for row in rows]
+    theirs = [cut[first : first + beams] for first in range(0, len(cut), beams)]
+    padded = [[(*ids, *[0] * (tokens - len(ids))) for ids in answers] for answers in ours]
+    assert padded == [[(*ids, *[0] * (tokens - len(ids))) for ids in each] for each in theirs]
