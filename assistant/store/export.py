@@ -56,9 +56,10 @@ class Export(Threads):
         """Put each picture in once; returns their paths in the archive by id."""
         paths: dict[str, str] = {}
         for exchange in thread.exchanges:
-            shown = zip(exchange.images, exchange.names, strict=True)
-            used = zip(exchange.used, (f"{n}-enhanced" for n in exchange.names), strict=True)
-            for id, name in (*shown, *used):
+            stems = [_stem(name) for name in exchange.names]
+            shown = zip(exchange.images, stems, strict=True)
+            used = zip(exchange.used, (f"{stem}-enhanced" for stem in stems), strict=True)
+            for id, stem in (*shown, *used):
                 if id in paths:
                     continue
                 try:
@@ -66,11 +67,15 @@ class Export(Threads):
                 except StoreError:
                     continue
                 ending = ".png" if data.startswith(b"\x89PNG") else ".webp"
-                stem = _UNSAFE_NAME.sub("-", PurePosixPath(one_line(name, 60)).stem).strip("-.")
-                paths[id] = f"images/{len(paths) + 1:03d}-{stem or 'photo'}{ending}"
+                paths[id] = f"images/{len(paths) + 1:03d}-{stem}{ending}"
                 # They are compressed as far as they go.
                 archive.writestr(paths[id], data, zipfile.ZIP_STORED)
         return paths
+
+
+def _stem(name: str) -> str:
+    """A file's name without its ending, of letters that every file system takes."""
+    return _UNSAFE_NAME.sub("-", PurePosixPath(one_line(name, 60)).stem).strip("-.") or "photo"
 
 
 def _as_json(thread: Thread, paths: dict[str, str]) -> str:
@@ -121,8 +126,6 @@ def escape_markdown(text: str) -> str:
     # As entities, since a reader that looks for HTML first knows no backslash.
     shown = (line.replace("&", "&amp;").replace("<", "&lt;") for line in lines)
     escaped = [_MARKS.sub(r"\\\1", line) for line in shown]
-    return "\n".join(f"{line}\\" if line and after else line for line, after in _pairs(escaped))
-
-
-def _pairs(lines: list[str]) -> list[tuple[str, str]]:
-    return list(zip(lines, [*lines[1:], ""], strict=True))
+    followed = [*escaped[1:], ""]
+    ends = ("\\" if line and after else "" for line, after in zip(escaped, followed, strict=False))
+    return "\n".join(line + end for line, end in zip(escaped, ends, strict=True))

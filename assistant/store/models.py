@@ -101,6 +101,9 @@ class ExchangeRow(Base):
     tenant: Mapped[str]
     thread_id: Mapped[str]
     position: Mapped[int]
+    folded: Mapped[str] = mapped_column(deferred=True)
+    """Question and answer as they are searched; without the answer while it streams. It stands
+    before what is long, since SQLite reads a row from its start."""
     created: Mapped[datetime]
     updated: Mapped[datetime]
     """When the answer was last written; an answer that streams no more is known by it."""
@@ -115,11 +118,10 @@ class ExchangeRow(Base):
     details: Mapped[dict[str, Any]]
     thumb: Mapped[int | None]
     correction: Mapped[str | None]
-    folded: Mapped[str] = mapped_column(deferred=True)
-    """Question and answer as they are searched; without the answer while it streams."""
 
     __table_args__ = (
-        UniqueConstraint("thread_id", "position"),
+        # Threads' ids are unique by themselves; the tenant makes it an index of all that is asked.
+        UniqueConstraint("tenant", "thread_id", "position"),
         ForeignKeyConstraint(
             ["tenant", "thread_id"], ["threads.tenant", "threads.id"], ondelete="CASCADE"
         ),

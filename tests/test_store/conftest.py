@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import importlib.util
-import os
 import platform
 import sys
 import tempfile
@@ -35,14 +34,20 @@ def postgres_server() -> Iterator[str]:
     if not PGSERVER and importlib.util.find_spec("pgserver") is None:
         pytest.skip("the package pgserver has no wheel for this Python or machine")
     with tempfile.TemporaryDirectory(prefix="sightdesk-pg-") as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
         # Workers that start at once would both add the user that it runs as.
         with (Path(tempfile.gettempdir()) / "sightdesk-test-pgserver.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            import pgserver
-
-            server = pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+            with pytest.MonkeyPatch.context() as patch:
+                # It settles where its own lock is when it is imported.
+                patch.setenv("XDG_RUNTIME_DIR", folder)
+                from pgserver.postgres_server import get_server
+            # With "stop" it would clean up once more at exit, and make the folder again for that.
+            server = get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
+            # Nothing here is to outlive a power cut.
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                server.psql(f"ALTER SYSTEM SET {setting} = off")
+            server.psql("SELECT pg_reload_conf()")
             yield server.get_uri()
         finally:
             server.cleanup()

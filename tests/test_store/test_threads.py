@@ -338,7 +338,7 @@ def test_an_answer_of_a_deleted_question_is_refused(store: Store) -> None:
     store.truncate(thread.id, 0)
     for state in ("streaming", "done"):
         with pytest.raises(StoreError, match="question is not there any more"):
-            store.set_answer(asked.id, answer="A", state=state, details={})  # type: ignore[arg-type]
+            store.set_answer(asked.id, answer="A", state=state, details={})
     assert store.thread(thread.id).total == 0
 
 

@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("tenant", sa.Text, nullable=False),
         sa.Column("thread_id", sa.Text, nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
+        sa.Column("folded", sa.Text, nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
         sa.Column("writer", sa.Text, nullable=False),
@@ -68,9 +69,10 @@ def upgrade() -> None:
         sa.Column("details", sa.JSON, nullable=False),
         sa.Column("thumb", sa.Integer),
         sa.Column("correction", sa.Text),
-        sa.Column("folded", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_exchanges"),
-        sa.UniqueConstraint("thread_id", "position", name="uq_exchanges_thread_id_position"),
+        sa.UniqueConstraint(
+            "tenant", "thread_id", "position", name="uq_exchanges_tenant_thread_id_position"
+        ),
         sa.ForeignKeyConstraint(
             ["tenant", "thread_id"],
             ["threads.tenant", "threads.id"],
