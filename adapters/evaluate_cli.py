@@ -29,6 +29,10 @@ Data = Annotated[
 ]
 Adapter = Annotated[str | None, typer.Option(help="Adapter name or directory.")]
 Base = Annotated[str | None, typer.Option(help="`embedded`, a directory or a hub id.")]
+Quantize = Annotated[
+    Literal["auto", "none", "nf4", "int8"] | None,
+    typer.Option(help="How the model is kept in memory."),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Evaluate a random sample of N rows.")]
 Seed = Annotated[int, typer.Option(help="Seed of the sample and of sampled decoding.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Rows a batch.")]
@@ -44,6 +48,7 @@ def captions(
     data: Data,
     adapter: Adapter = None,
     base: Base = None,
+    quantize: Quantize = None,
     limit: Limit = None,
     seed: Seed = 0,
     batch_size: BatchSize = 16,
@@ -62,7 +67,7 @@ def captions(
 
     options = Options(limit, seed, batch_size, predictions, skip_bad)
     check_data("captions", data, options)
-    with _session(base, adapter, options) as (engine, options):
+    with _session(base, adapter, quantize, options) as (engine, options):
         results = evaluate_captions(engine, data, options, detail=detail, mode=mode)
     _show("captions", results, as_json)
 
@@ -72,6 +77,7 @@ def vqa(
     data: Data,
     adapter: Adapter = None,
     base: Base = None,
+    quantize: Quantize = None,
     limit: Limit = None,
     seed: Seed = 0,
     batch_size: BatchSize = 16,
@@ -87,7 +93,7 @@ def vqa(
 
     options = Options(limit, seed, batch_size, predictions, skip_bad)
     check_data("vqa", data, options)
-    with _session(base, adapter, options) as (engine, options):
+    with _session(base, adapter, quantize, options) as (engine, options):
         results = evaluate_vqa(engine, data, options)
     _show("vqa", results, as_json)
 
@@ -97,6 +103,7 @@ def labels(
     data: Data,
     adapter: Adapter = None,
     base: Base = None,
+    quantize: Quantize = None,
     limit: Limit = None,
     seed: Seed = 0,
     batch_size: BatchSize = 16,
@@ -109,14 +116,14 @@ def labels(
 
     options = Options(limit, seed, batch_size, predictions, skip_bad)
     check_data("labels", data, options)
-    with _session(base, adapter, options) as (engine, options):
+    with _session(base, adapter, quantize, options) as (engine, options):
         results = evaluate_labels(engine, data, options, known_labels=engine.labels)
     _show("labels", results, as_json)
 
 
 @contextmanager
 def _session(
-    base: str | None, adapter: str | None, options: Options
+    base: str | None, adapter: str | None, quantize: str | None, options: Options
 ) -> Iterator[tuple[Engine, Options]]:
     """Load the engine and report its progress, and that of the evaluation, on stderr."""
     from rich.console import Console
@@ -151,7 +158,7 @@ def _session(
 
         from assistant.engine import Engine
 
-        engine = Engine.load(base, adapter, progress=loading)
+        engine = Engine.load(base, adapter, quantize=quantize, progress=loading)
         display.reset(task, description="Evaluating")
         yield engine, replace(options, progress=evaluating)
 

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import cache, partial
+from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import psutil
 import torch
@@ -31,9 +32,6 @@ from assistant.settings import Quantize, Settings
 
 Quantized = Literal["nf4", "int8"]
 Kind = Literal["none", "nf4", "int8"]
-
-# It reports an optional download that is not there, and every cast of int8, at every call.
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 # NF4 has one scale for 64 weights of a row; the kernel for AVX-512 takes rows by 32.
 _NF4_BLOCK, _NF4_ROWS = 64, 32
@@ -73,7 +71,7 @@ class Choice:
 
     kind: Kind
     reason: str
-    measured: dict[str, float] = field(default_factory=dict)
+    measured: dict[Kind, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,9 @@ class Shape:
         queries = head * config.num_attention_heads
         keys = head * (getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
         attention = ((queries, wide), (keys, wide), (keys, wide), (wide, queries))
-        return cls((*attention, (middle, wide), (middle, wide), (wide, middle)), config.num_hidden_layers)
+        return cls(
+            (*attention, (middle, wide), (middle, wide), (wide, middle)), config.num_hidden_layers
+        )
 
 
 # SmolLM2-135M: what is asked about before it is fetched.
@@ -106,14 +106,13 @@ EMBEDDED_SHAPE = Shape(
 
 
 def checked_kind(kind: str) -> Quantize:
-    """The kind, if there is such a one.
+    """The kind of this name.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: there is none.
     """
-    for known in get_args(Quantize):
-        if kind == known:
-            return kind
+    if kind in get_args(Quantize):
+        return cast(Quantize, kind)
     kinds = ", ".join(get_args(Quantize))
     raise InputError(f"Quantization {kind!r} is unknown; give one of: {kinds}.")
 
@@ -147,13 +146,16 @@ def quantize_model(model: Any, kind: Quantized, device: torch.device | None = No
         )
     with _usable():
         for name in names:
-            full = language.get_submodule(name)
+            full = cast(nn.Linear, language.get_submodule(name))
             language.set_submodule(name, _quantized(full, kind, device or full.weight.device))
     return model
 
 
 def choose_quantization(
-    settings: Settings, config: Any = None, *, device: torch.device | None = None,
+    settings: Settings,
+    config: Any = None,
+    *,
+    device: torch.device | None = None,
     remember: bool = True,
 ) -> Choice:
     """What `settings.quantize` means here; never raises.
@@ -239,31 +241,34 @@ def _fits(module: nn.Module, kind: Quantized) -> bool:
     )
 
 
-def _quantized(full: nn.Linear, kind: Quantized, device: torch.device) -> nn.Module:
+def _quantized(full: nn.Linear, kind: Quantized, device: torch.device) -> nn.Linear:
     """The layer in four or eight bits.
 
     transformers' `replace_with_bnb_linear` makes layers without values, to be filled from a file;
     here the values are in memory.
     """
-    from bitsandbytes.nn import Int8Params, Linear4bit, Linear8bitLt, Params4bit
-
+    bnb: Any = import_module("bitsandbytes.nn")  # half typed
     rows, columns, bias = full.out_features, full.in_features, full.bias is not None
     weight = full.weight.detach().to(torch.bfloat16)
-    layer: Any
     if kind == "nf4":
-        # A second quantization, of the scales, saves 0.4 bits a weight: the AVX-512 kernel undoes
-        # it, and elsewhere it costs time.
-        layer = Linear4bit(
-            columns, rows, bias, torch.bfloat16, compress_statistics=False, quant_type="nf4",
+        # A second quantization, of the scales, would save 0.4 bits a weight; the kernel for AVX-512
+        # undoes it.
+        layer = bnb.Linear4bit(
+            columns,
+            rows,
+            bias,
+            torch.bfloat16,
+            compress_statistics=False,
+            quant_type="nf4",
             device="meta",
         )
-        layer.weight = Params4bit(
+        layer.weight = bnb.Params4bit(
             weight, compress_statistics=False, quant_type="nf4", module=layer
         ).to(device)
     else:
-        # Without a threshold for outliers: it costs time, and small models have few.
-        layer = Linear8bitLt(columns, rows, bias, has_fp16_weights=False, device="meta")
-        layer.weight = Int8Params(weight.cpu(), requires_grad=False).to(device)
+        # Without a threshold for outliers, which are a matter of models from 6.7B on.
+        layer = bnb.Linear8bitLt(columns, rows, bias, has_fp16_weights=False, device="meta")
+        layer.weight = bnb.Int8Params(weight.cpu(), requires_grad=False).to(device)
     if full.bias is not None:
         layer.bias = nn.Parameter(full.bias.detach().to(device, torch.bfloat16), False)
     layer.eval()
@@ -271,21 +276,19 @@ def _quantized(full: nn.Linear, kind: Quantized, device: torch.device) -> nn.Mod
         # The first product brings the weights into the form that the processor's kernel takes.
         with torch.inference_mode(False), torch.no_grad():
             layer(torch.zeros(1, columns, dtype=torch.bfloat16))
-    return layer
+    return cast(nn.Linear, layer)
 
 
-class _usable:  # noqa: N801 (a context manager, read as a word)
+@contextmanager
+def _usable() -> Iterator[None]:
     """Whatever bitsandbytes raises in here becomes one sentence."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, InputError):
-            raise InputError(
-                f"bitsandbytes cannot be used here ({_in_a_line(error)}); install it again, or go "
-                "on without it: --quantize none."
-            ) from error
+    try:
+        yield
+    except Exception as error:  # a broken installation raises anything
+        raise InputError(
+            f"bitsandbytes cannot be used here ({_in_a_line(error)}); install it again, or go on "
+            "without it: --quantize none."
+        ) from error
 
 
 def _in_a_line(error: Exception) -> str:
@@ -334,8 +337,6 @@ def _read(file: Path | None) -> dict[str, Any]:
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
-    import tempfile
-
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=file.parent, suffix=".json", delete=False
@@ -345,9 +346,7 @@ def _write(file: Path, content: dict[str, Any]) -> None:
 
 
 @cache
-def _measure(
-    shape: Shape, device: torch.device
-) -> tuple[dict[Kind, Speed], dict[Kind, str]]:
+def _measure(shape: Shape, device: torch.device) -> tuple[dict[Kind, Speed], dict[Kind, str]]:
     """Time the products of a few blocks in every form, by turns, so that a busy moment hits all.
 
     Blocks larger than the sample are measured with fewer rows, and the time scaled.
@@ -358,11 +357,10 @@ def _measure(
     linears = [(max(_NF4_BLOCK, int(r * share) // 64 * 64), c) for r, c in shape.linears]
     scale = shape.blocks / copies * sum(r * c for r, c in shape.linears)
     scale /= sum(r * c for r, c in linears)
-    runs: dict[Kind, list[Callable[[int], None]]] = {}
     failures: dict[Kind, str] = {}
     with torch.inference_mode(False), torch.no_grad():
         layers = [nn.Linear(c, r, False, device, torch.bfloat16) for r, c in linears]
-        stacks: dict[Kind, list[nn.Module]] = {}
+        stacks: dict[Kind, list[nn.Linear]] = {}
         for kind in get_args(Kind):
             try:
                 one = layers if kind == "none" else [_quantized(x, kind, device) for x in layers]
@@ -377,21 +375,27 @@ def _measure(
         for number in range(_ROUNDS):
             for kind, stack in stacks.items():
                 now = _seconds(stack, _PROMPT, device), _seconds(stack, 1, device)
-                best[kind] = min(best.get(kind, now)[0], now[0]), min(best.get(kind, now)[1], now[1])
+                best[kind] = (
+                    min(best.get(kind, now)[0], now[0]),
+                    min(best.get(kind, now)[1], now[1]),
+                )
             if number and time.perf_counter() - started > _MEASURE_S:
                 break
-    return {k: Speed(prompt * scale, token * scale) for k, (prompt, token) in best.items()}, failures
+    return {
+        k: Speed(prompt * scale, token * scale) for k, (prompt, token) in best.items()
+    }, failures
 
 
-def _seconds(layers: Sequence[nn.Module], tokens: int, device: torch.device) -> float:
+def _seconds(layers: Sequence[nn.Linear], tokens: int, device: torch.device) -> float:
     inputs = {
         width: torch.ones(tokens, width, dtype=torch.bfloat16, device=device)
         for width in {layer.in_features for layer in layers}
     }
-    settle = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
-    settle()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     started = time.perf_counter()
     for layer in layers:
         layer(inputs[layer.in_features])
-    settle()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.perf_counter() - started

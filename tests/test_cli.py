@@ -72,6 +72,7 @@ class ScriptedEngine:
 
     name: str = "embedded"
     adapter: str | None = "shop"
+    quantization: str = "none"
     pieces: tuple[str, ...] = ("A", " red", " square.")
     calls: list[tuple[str, Any]] = field(default_factory=list)
     fails_with: BaseException | None = None
@@ -165,6 +166,7 @@ def test_ask_json(engine: ScriptedEngine, photo: Path) -> None:
         "answer": "A red square.",
         "model": "embedded",
         "adapter": "shop",
+        "quantization": "none",
         "tokens": 3,
         "seconds": 0.123,
     }

@@ -438,10 +438,11 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
         base: str | None = None,
         adapter: str | None = None,
         *,
+        quantize: str | None = None,
         settings: object = None,
         progress: Callable[[str, float | None], None] | None = None,
     ) -> Engine:
-        calls.append((base, adapter))
+        calls.append((base, adapter, quantize))
         assert progress is not None
         progress("Reading weights", None)
         progress("Reading weights", 0.5)
@@ -457,12 +458,13 @@ def test_command_prints_one_json_object(
     data = write([question(1, "Is it?", "yes"), question(2, "Is it?", "no")])
     out = tmp_path / "out.jsonl"
     command = ["vqa", "--data", str(data), "--adapter", "mine", "--base", "some/base", "--json"]
+    command += ["--quantize", "nf4"]
     command += ["--limit", "2", "--seed", "3", "--batch-size", "1", "--predictions", str(out)]
     result = CliRunner().invoke(evaluate_app, command)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["accuracy"] == 0.5
     assert result.stdout.count("\n") == 1
-    assert loaded == [("some/base", "mine")]
+    assert loaded == [("some/base", "mine", "nf4")]
     assert len(predictions_of(out)) == 2
 
 

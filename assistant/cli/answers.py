@@ -29,6 +29,10 @@ AdapterOption = Annotated[
     str | None,
     typer.Option("--adapter", help="Name or directory of an adapter.", show_default=False),
 ]
+QuantizeOption = Annotated[
+    Literal["auto", "none", "nf4", "int8"] | None,
+    typer.Option("--quantize", help="How the model is kept in memory.", show_default=False),
+]
 SeedOption = Annotated[
     int | None, typer.Option(help="Makes sampling repeatable.", show_default=False)
 ]
@@ -61,6 +65,7 @@ def ask(
     ] = None,
     base: BaseOption = None,
     adapter: AdapterOption = None,
+    quantize: QuantizeOption = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 96,
     temperature: Annotated[float, typer.Option(min=0, max=5, help="0 decodes greedily.")] = 0.0,
     top_p: Annotated[
@@ -93,7 +98,7 @@ def ask(
     if before_after is not None:
         _write_before_after(before_after, originals, pictures)
     with show_progress() as report:
-        engine = _load_engine(base, adapter, settings, report)
+        engine = _load_engine(base, adapter, quantize, settings, report)
         from assistant.engine import Sampling, Turn
 
         report("Looking at the picture", None)
@@ -143,6 +148,7 @@ def describe(
     ] = "beam",
     base: BaseOption = None,
     adapter: AdapterOption = None,
+    quantize: QuantizeOption = None,
     seed: SeedOption = None,
     denoise: DenoiseOption = 0.0,
     brightness: BrightnessOption = 1.0,
@@ -168,7 +174,7 @@ def describe(
         if not batch:
             continue
         with show_progress() as report:
-            engine = engine or _load_engine(base, adapter, settings, report)
+            engine = engine or _load_engine(base, adapter, quantize, settings, report)
             report(f"Describing {len(images)} pictures", start / len(images))
             originals = [original for _, original in batch]
             pictures = _enhanced(originals, enhancement, settings)
@@ -197,6 +203,7 @@ def _origin(engine: Engine, answer: Answer) -> dict[str, Any]:
     return {
         "model": engine.name,
         "adapter": engine.adapter,
+        "quantization": engine.quantization,
         "tokens": answer.tokens,
         "seconds": round(answer.seconds, 3),
     }
@@ -279,9 +286,15 @@ def _open(source: str, settings: Settings) -> LoadedImage:
 
 
 def _load_engine(
-    base: str | None, adapter: str | None, settings: Settings, report: Report
+    base: str | None,
+    adapter: str | None,
+    quantize: str | None,
+    settings: Settings,
+    report: Report,
 ) -> Engine:
     report("Loading the model", None)
     from assistant.engine import Engine
 
-    return Engine.load(base, adapter, settings=settings, progress=report)
+    return Engine.load(
+        base, adapter, quantize=quantize, settings=settings, progress=report
+    )

@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +32,20 @@ KEY_PACKAGES = (
     "pillow-heif",
     "langchain",
     "streamlit",
+)
+
+# What matrix products gain from on x86-64; of other processors all that is known is said.
+EXTENSIONS = (
+    "avx2",
+    "fma3",
+    "avx_vnni",
+    "avx512_f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_bf16",
+    "amx_int8",
+    "amx_fp16",
 )
 
 
@@ -60,7 +74,7 @@ def doctor(
     else:
         for name, value in report.items():
             if name != "problems":
-                typer.echo(f"{name:<9} {_flat(value)}")
+                typer.echo(f"{name:<12} {_flat(value)}")
         for problem in report["problems"]:
             typer.echo(f"Problem: {problem}", err=True)
     if report["problems"]:
@@ -104,6 +118,7 @@ def examine() -> dict[str, Any]:
         )
         report["base"] = tried("base", lambda: _base(settings))
         report["adapter"] = tried("adapter", lambda: _adapter(settings))
+        report["quantization"] = tried("quantization", lambda: _quantization(settings))
     return {**report, "problems": problems}
 
 
@@ -134,9 +149,30 @@ def _cpu() -> dict[str, Any]:
 
     return {
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "extensions": _extensions(torch.cpu.get_capabilities()),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
     }
+
+
+def _extensions(capabilities: Mapping[str, Any]) -> list[str]:
+    """Those instruction sets of the processor that matrix products gain from."""
+    there = [name for name, value in capabilities.items() if value is True]
+    if capabilities.get("architecture") == "x86_64":
+        there = [name for name in EXTENSIONS if name in there]
+    return sorted(there)
+
+
+def _quantization(settings: Settings) -> dict[str, Any]:
+    import torch
+
+    from assistant.quantize import choose_quantization
+
+    cuda = settings.device != "cpu" and torch.cuda.is_available()
+    choice = choose_quantization(
+        settings, device=torch.device("cuda" if cuda else "cpu"), remember=False
+    )
+    return {"choice": choice.kind, "reason": choice.reason, "seconds": choice.measured}
 
 
 def _memory() -> dict[str, float]:
@@ -202,6 +238,8 @@ def _gib(size: int) -> float:
 def _flat(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_flat(inner)}" for key, inner in value.items()) or "none"
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
     if value is None:
         return "none"
     if isinstance(value, bool):

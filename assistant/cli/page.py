@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,8 +33,14 @@ def chat(
         str, typer.Option(help="0.0.0.0 opens the page to the network, without a password.")
     ] = "127.0.0.1",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no window.")] = False,
+    quantize: Annotated[
+        Literal["auto", "none", "nf4", "int8"] | None,
+        typer.Option(help="How the model is kept in memory.", show_default=False),
+    ] = None,
 ) -> None:
     """Open the chat page in the browser; Ctrl+C ends it."""
+    if quantize is not None:
+        os.environ["SIGHTDESK_QUANTIZE"] = quantize  # the page is a process of its own
     if port is not None:
         _check_port_is_free(host, port)
     options = [
