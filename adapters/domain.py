@@ -3,28 +3,31 @@
     python -m adapters.domain --captions train.jsonl --labels train.jsonl --easy-vqa \\
         --held-captions dev.jsonl --held-labels val.jsonl --out domain.safetensors
 
-Pooled features of all training pictures, as they are and cropped a little, give the directions, the
-centres (k-means in each file apart, so that a large one does not take them all) and their common
-covariance. Every second held-out picture, likewise in both versions, says which distances are
-usual; the others are left for `tests.benchmarks.out_of_domain`. The same seed and files give the
-same result on one machine.
+Pooled features of all training pictures give the directions, the centres (k-means, in each kind of
+pictures apart) and their common covariance. Every second held-out picture of a kind says which
+distances are usual there; the others are left for `tests.benchmarks.out_of_domain`. The same files
+and seed give the same result on one machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from PIL import Image
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import TaskID
 from safetensors.torch import load_file, save_file
 
-from adapters.features import Progress, fused, jittered, pixel_values
+from adapters.features import Progress, fused, pixel_values
 from adapters.mixture import PairSource
-from adapters.rows import read_captions, read_labels
-from assistant.errors import DataError, InputError, SightdeskError
+from adapters.rows import Row, read_captions, read_labels
+from assistant.errors import InputError, SightdeskError
 from assistant.evidence import Domain, spread
 from assistant.images import open_image
 from assistant.llava import ensure_embedded, load_base
@@ -33,61 +36,54 @@ from assistant.vision import EfficientNetLiteModel
 
 # Chosen among others by AUROC on the first kinds of `tests.unlike` and folders of photos.
 DIMENSIONS: Final = 256
-CENTRES: Final = 100
+CENTRES: Final = 50
 _PICTURES_A_CENTRE = 30
 _ROUNDS = 20
 _SHRINK = 1e-3  # of the mean variance, added to every direction
 _MARKS = 201
 _BATCH = 8
-_DRAWINGS = 1000  # of easy-VQA: one more is like another
+_DRAWINGS, _DRAWINGS_HELD = 1000, 300  # of easy-VQA: one more is like another
 
 
 def pooled_features(
     tower: EfficientNetLiteModel,
-    pictures: Sequence[Any],
+    pictures: Sequence[Path | Image.Image],
     *,
-    seed: int | None = None,
     progress: Progress | None = None,
 ) -> torch.Tensor:
-    """``[pictures, channels]`` float32 of paths or Pillow images, cropped by chance with a seed.
+    """``[pictures, channels]`` in float32.
 
     Raises:
         ImageError: a picture cannot be opened.
     """
     encoder: Any = fused(tower).to(torch.bfloat16).to(memory_format=torch.channels_last)
-    size = tower.config.image_size
     rows = []
     for start in range(0, len(pictures), _BATCH):
-        inputs = []
-        for place, source in enumerate(pictures[start : start + _BATCH], start):
-            pixels = open_image(source).pixels
-            if seed is not None:
-                pixels = jittered(pixels, random.Random(f"{seed} {place}"), size)
-            inputs.append(pixel_values(pixels, size))
-        stacked = torch.stack(inputs).to(tower.device, torch.bfloat16)
+        part = [open_image(picture).pixels for picture in pictures[start : start + _BATCH]]
+        stacked = torch.stack([pixel_values(pixels, tower.config.image_size) for pixels in part])
+        stacked = stacked.to(tower.device, torch.bfloat16)
         with torch.inference_mode():
             output = encoder(stacked.contiguous(memory_format=torch.channels_last))
         rows.append(output.pooler_output.float().cpu())
         if progress is not None:
-            progress(min(start + _BATCH, len(pictures)), len(pictures))
+            progress(start + len(part), len(pictures))
     return torch.cat(rows)
 
 
 def fit(
-    groups: Sequence[torch.Tensor],
-    held: torch.Tensor,
+    kinds: Sequence[tuple[torch.Tensor, torch.Tensor]],
     *,
     dimensions: int = DIMENSIONS,
     centres: int = CENTRES,
     seed: int = 0,
 ) -> Domain:
-    """Fit a domain to groups of pooled features ``[n, channels]`` and calibrate it on others.
+    """Fit a domain to kinds of pictures and calibrate it on others of each kind.
 
     Args:
-        centres: at most this many for a group, fewer for a small one.
-        held: ``[m, channels]`` of pictures that belong to the domain but to no group.
+        kinds: pooled features ``[n, channels]`` to fit to and ``[m, channels]`` held out.
+        centres: at most this many a kind, fewer for a small one.
     """
-    spreads = [spread(group).double() for group in groups]
+    spreads = [spread(trained).double() for trained, _ in kinds]
     everything = torch.cat(spreads)
     mean = everything.mean(0)
     covariance = (everything - mean).T @ (everything - mean) / len(everything)
@@ -97,9 +93,8 @@ def fit(
     middles, scatter = [], torch.zeros(dimensions, dimensions, dtype=torch.float64)
     for rows in spreads:
         projected = (rows - mean) @ directions
-        found = _k_means(
-            projected, max(1, min(centres, len(rows) // _PICTURES_A_CENTRE)), generator
-        )
+        count = max(1, min(centres, len(rows) // _PICTURES_A_CENTRE))
+        found = _k_means(projected, count, generator)
         apart = projected - found[torch.cdist(projected, found).argmin(1)]
         scatter += apart.T @ apart
         middles.append(found)
@@ -111,11 +106,15 @@ def fit(
         # As the file will hold it, so that distances are calibrated for what is loaded.
         projection=(directions @ whiten).T.to(torch.float16).float(),
         centres=(torch.cat(middles) @ whiten).float(),
-        quantiles=torch.tensor([0.0, 1.0]),
+        kinds=torch.cat([torch.full((len(m),), float(k)) for k, m in enumerate(middles)]),
+        quantiles=torch.zeros(len(kinds), _MARKS),
     )
     marks = torch.linspace(0, 1, _MARKS)
-    quantiles = uncalibrated.distances(held).quantile(marks)
-    return Domain(uncalibrated.mean, uncalibrated.projection, uncalibrated.centres, quantiles)
+    usual = [
+        uncalibrated.distances(held)[:, kind].quantile(marks)
+        for kind, (_, held) in enumerate(kinds)
+    ]
+    return replace(uncalibrated, quantiles=torch.stack(usual))
 
 
 def _k_means(rows: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
@@ -142,11 +141,52 @@ def _kept(cache: Path | None, name: str, make: Callable[[], torch.Tensor]) -> to
     return pooled
 
 
+def drawings() -> tuple[list[Path], list[Path]]:
+    """Pictures of easy-VQA: of its training split and of its test."""
+    trained = PairSource.easy_vqa().paths
+    test = trained[0].parents[2] / "test" / "images"
+    return _by_number(trained)[:_DRAWINGS], _by_number(test.glob("*.png"))[:_DRAWINGS_HELD]
+
+
+def _by_number(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: int(path.stem))
+
+
+def _kinds(given: argparse.Namespace) -> dict[str, tuple[list[Path], list[Path]]]:
+    """Pictures to fit to and pictures held out, by kind."""
+    kinds: dict[str, tuple[list[Path], list[Path]]] = {}
+    reads: tuple[tuple[str, Callable[[Path], Sequence[Row]]], ...] = (
+        ("captions", read_captions),
+        ("labels", read_labels),
+    )
+    for kind, read in reads:
+        trained, held = (
+            [row.path for file in files for row in read(file)]
+            for files in (getattr(given, kind), getattr(given, f"held_{kind}"))
+        )
+        if bool(trained) != bool(held):
+            raise InputError(f"Give --{kind} and --held-{kind} together, of different pictures.")
+        if trained:
+            kinds[kind] = trained, held[::2]
+    if given.easy_vqa:
+        trained, held = drawings()
+        kinds["drawings"] = trained, held[::2]
+    if not kinds:
+        raise InputError("There is nothing to fit to; give --captions, --labels or --easy-vqa.")
+    return kinds
+
+
+def embedded_tower() -> EfficientNetLiteModel:
+    """The vision tower of the embedded base, in float32."""
+    base: Any = load_base(
+        ensure_embedded(get_settings()), "embedded", torch.device("cpu"), torch.float32
+    )
+    tower: EfficientNetLiteModel = base.model.model.vision_tower
+    return tower
+
+
 def main() -> None:
     """The command of the module's docstring."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
     parser = argparse.ArgumentParser(prog="python -m adapters.domain", description=__doc__)
     for option in ("--captions", "--labels", "--held-captions", "--held-labels"):
         parser.add_argument(option, type=Path, action="append", default=[])
@@ -156,43 +196,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     try:
-        trained = [[row.path for row in read_captions(file)] for file in given.captions]
-        trained += [[row.path for row in read_labels(file)] for file in given.labels]
-        held = [[row.path for row in read_captions(file)] for file in given.held_captions]
-        held += [[row.path for row in read_labels(file)] for file in given.held_labels]
-        if not trained or not held:
-            raise InputError("Give --captions or --labels, and --held-captions or --held-labels.")
-        if given.easy_vqa:
-            trained.append(list(PairSource.easy_vqa().paths)[:_DRAWINGS])
-        base: Any = load_base(
-            ensure_embedded(get_settings()), "embedded", torch.device("cpu"), torch.float32
-        )
-        tower = base.model.model.vision_tower
+        kinds = _kinds(given)
+        tower = embedded_tower()
+        features = []
         with Bar(console=Console(stderr=True)) as bar:
+            for kind, splits in kinds.items():
+                pair = []
+                for name, paths in zip((kind, f"{kind}, held out"), splits, strict=True):
+                    task = bar.add_task(name, total=len(paths))
 
-            def encode(name: str, paths: list[Path]) -> torch.Tensor:
-                versions = []
-                for version, seed in enumerate((None, given.seed)):
-                    task = bar.add_task(f"{name}, {'cropped' if version else 'as they are'}")
-
-                    def report(done: int, total: int, task: Any = task) -> None:
-                        bar.update(task, completed=done, total=total)
-
-                    versions.append(
-                        _kept(
-                            given.cache,
-                            f"{name}-{version}",
-                            lambda seed=seed, report=report: pooled_features(
-                                tower, paths, seed=seed, progress=report
-                            ),
+                    def encode(paths: list[Path] = paths, task: TaskID = task) -> torch.Tensor:
+                        return pooled_features(
+                            tower, paths, progress=lambda n, _: bar.update(task, completed=n)
                         )
-                    )
-                return torch.cat(versions)
 
-            groups = [encode(f"training-{i}", paths) for i, paths in enumerate(trained)]
-            others = [encode(f"held-{i}", paths[::2]) for i, paths in enumerate(held)]
-        fit(groups, torch.cat(others), seed=given.seed).save(given.out)
-    except (SightdeskError, DataError) as error:
+                    pair.append(_kept(given.cache, name.replace(", ", "-"), encode))
+                features.append((pair[0], pair[1]))
+        fit(features, seed=given.seed).save(given.out)
+    except SightdeskError as error:
         parser.exit(2, f"{error}\n")
     print(f"{given.out}: {given.out.stat().st_size:,} bytes")
 

@@ -36,7 +36,7 @@ NOTABLE: Final = 0.3
 # 550 photos of the Grocery Store Dataset that show one of 11 ImageNet classes, 0.68, comes near the
 # share that it names rightly, 0.70; at 1.0 it is 0.50.
 TEMPERATURE: Final = 0.8
-_TENSORS: Final = ("mean", "projection", "centres", "quantiles")
+_TENSORS: Final = ("mean", "projection", "centres", "kinds", "quantiles")
 
 
 @dataclass(frozen=True)
@@ -68,32 +68,43 @@ class Domain:
     share one covariance (Lee et al., "A simple unified framework for detecting
     out-of-distribution samples", NeurIPS 2018), in the main directions of the features' square
     roots, scaled to length one (Arandjelović and Zisserman, CVPR 2012, do so for SIFT): a few
-    strong channels would decide alone otherwise.
+    strong channels would decide alone otherwise. Each kind of training pictures has centres of its
+    own and its own usual distances, since drawings of shapes lie far closer together than photos.
 
     Attributes:
         mean: ``[channels]``, of the transformed features.
         projection: ``[dimensions, channels]``, to directions in which the covariance is one.
         centres: ``[centres, dimensions]``.
-        quantiles: ``[n]``, rising distances of held-out pictures at even steps from 0 to 1.
+        kinds: ``[centres]``, the number of the kind that a centre belongs to.
+        quantiles: ``[kinds, n]``, rising distances of held-out pictures of each kind, at even steps
+            from the nearest to the farthest.
     """
 
     mean: torch.Tensor
     projection: torch.Tensor
     centres: torch.Tensor
+    kinds: torch.Tensor
     quantiles: torch.Tensor
 
     def distances(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Distance to the nearest centre ``[B]`` of pooled features ``[B, channels]``."""
+        """To the nearest centre of each kind, ``[B, kinds]``, of features ``[B, channels]``."""
         projected = (spread(pooled) - self.mean) @ self.projection.T
-        return torch.cdist(projected, self.centres).amin(dim=1)
+        each = torch.cdist(projected, self.centres)
+        kinds = self.kinds.long().expand_as(each)
+        nearest = each.new_full((len(each), len(self.quantiles)), torch.inf)
+        return nearest.scatter_reduce(1, kinds, each, "amin")
 
     def familiarity(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Share of held-out pictures that lie farther out, ``[B]`` of ``[B, channels]``."""
-        distances, marks = self.distances(pooled), self.quantiles
-        above = torch.searchsorted(marks, distances).clamp(1, len(marks) - 1)
-        low, high = marks[above - 1], marks[above]
+        """Share of held-out pictures that lie farther out, ``[B]`` of ``[B, channels]``.
+
+        It is that of the kind in which the picture is most at home.
+        """
+        distances, marks = self.distances(pooled).T.contiguous(), self.quantiles.contiguous()
+        steps = marks.shape[1] - 1
+        above = torch.searchsorted(marks, distances).clamp(1, steps)  # [kinds, B]
+        low, high = marks.gather(1, above - 1), marks.gather(1, above)
         part = ((distances - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)
-        return 1 - (above - 1 + part) / (len(marks) - 1)
+        return (1 - (above - 1 + part) / steps).amax(dim=0)
 
     def save(self, path: Path) -> None:
         """Write a safetensors file; the wide matrix in half precision."""
@@ -102,6 +113,7 @@ class Domain:
                 "mean": self.mean.contiguous(),
                 "projection": self.projection.to(torch.float16).contiguous(),
                 "centres": self.centres.contiguous(),
+                "kinds": self.kinds.contiguous(),
                 "quantiles": self.quantiles.contiguous(),
             },
             path,

@@ -95,7 +95,7 @@ def test_groceries_are_familiar_and_documents_are_not(tower: Any, photos: Path) 
 
 
 def test_half_of_what_is_held_out_is_less_familiar_than_the_middle() -> None:
-    domain = fit([cloud(1, 400)], cloud(2, 400), dimensions=8, centres=4)
+    domain = fit([(cloud(1, 400), cloud(2, 400))], dimensions=8, centres=4)
     shares = domain.familiarity(cloud(3, 2000))
     assert shares.mean() == pytest.approx(0.5, abs=0.05)
     assert (shares < THRESHOLD).float().mean() == pytest.approx(THRESHOLD, abs=0.03)
@@ -103,26 +103,38 @@ def test_half_of_what_is_held_out_is_less_familiar_than_the_middle() -> None:
 
 
 def test_what_lies_elsewhere_is_unfamiliar() -> None:
-    domain = fit([cloud(1, 400)], cloud(2, 400), dimensions=8, centres=4)
+    domain = fit([(cloud(1, 400), cloud(2, 400))], dimensions=8, centres=4)
     elsewhere = torch.rand(50, 16, generator=torch.Generator().manual_seed(9)).flip(1)
     assert (domain.familiarity(elsewhere) < THRESHOLD).float().mean() > 0.9
 
 
+def test_each_kind_has_its_own_usual_distance() -> None:
+    """A picture near a tight kind is judged by that kind, not by what is usual in a loose one."""
+    tight = [5 + 0.001 * cloud(seed, 400) for seed in (4, 5, 6)]
+    domain = fit([(cloud(1, 400), cloud(2, 400)), (tight[0], tight[1])], dimensions=8, centres=4)
+    assert (domain.familiarity(tight[2]) < THRESHOLD).float().mean() < 0.12
+    assert (domain.familiarity(cloud(3, 400)) < THRESHOLD).float().mean() < 0.12
+    beside = tight[2].clone()
+    beside[:, :8] += 0.2  # as far apart as pictures of the loose kind are
+    assert (domain.familiarity(beside) < THRESHOLD).all()
+
+
 def test_brightness_of_the_features_does_not_matter() -> None:
-    domain = fit([cloud(1, 400)], cloud(2, 400), dimensions=8, centres=4)
+    domain = fit([(cloud(1, 400), cloud(2, 400))], dimensions=8, centres=4)
     torch.testing.assert_close(domain.distances(cloud(3, 9)), domain.distances(cloud(3, 9) * 7))
 
 
 def test_the_fit_is_seeded() -> None:
     first, again, other = (
-        fit([cloud(1, 400)], cloud(2, 50), dimensions=8, centres=4, seed=seed) for seed in (0, 0, 1)
+        fit([(cloud(1, 400), cloud(2, 50))], dimensions=8, centres=4, seed=seed)
+        for seed in (0, 0, 1)
     )
     assert first.centres.equal(again.centres)
     assert not first.centres.equal(other.centres)
 
 
 def test_a_saved_domain_judges_as_before(tmp_path: Path) -> None:
-    domain = fit([cloud(1, 400)], cloud(2, 400), dimensions=8, centres=4)
+    domain = fit([(cloud(1, 400), cloud(2, 400))], dimensions=8, centres=4)
     domain.save(tmp_path / "domain.safetensors")
     loaded = Domain.load(tmp_path / "domain.safetensors")
     assert loaded.familiarity(cloud(3, 99)).equal(domain.familiarity(cloud(3, 99)))
@@ -154,7 +166,7 @@ def test_judge_on_a_tower_of_any_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assistant.evidence.imagenet_names", lambda: ("a", "b", "c", "d", "e"))
     small = tiny.tower()
     pooled = pooled_features(small, [tiny.pixels(seed) for seed in range(40)])
-    evidence = judge(pooled[0], small, fit([pooled[10:]], pooled[:10], dimensions=4, centres=2))
+    evidence = judge(pooled[0], small, fit([(pooled[10:], pooled[:10])], dimensions=4, centres=2))
     assert [name for name, _ in evidence.names] != []
     assert sum(share for _, share in evidence.names) == pytest.approx(1, abs=1e-5)
     assert json.loads(json.dumps(evidence.to_dict()))["familiar"] is evidence.familiar

@@ -16,11 +16,15 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-_WORDS: Final = tuple(
-    """the of invoice total account please service order number report model value window figure
-    customer between result data method which under agreement section date amount table system
-    payment shall product delivery terms therefore however increase quarter market request""".split()
+# fmt: off
+_WORDS: Final = (
+    "the", "of", "invoice", "total", "account", "please", "service", "order", "number", "report",
+    "model", "value", "window", "figure", "customer", "between", "result", "data", "method",
+    "which", "under", "agreement", "section", "date", "amount", "table", "system", "payment",
+    "shall", "product", "delivery", "terms", "therefore", "however", "increase", "quarter",
+    "market", "request",
 )
+# fmt: on
 
 
 def draw(kind: str, number: int) -> Image.Image:
