@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from assistant.engine import EncodedImage, Engine, Sampling, Turn
 from assistant.engine.caches import ImageCache, PrefixCache
+from assistant.images import LoadedImage
 from assistant.settings import Settings
 from tests import tiny
 
@@ -165,8 +167,13 @@ def test_a_longer_conversation_replaces_its_beginning() -> None:
 
 def test_pictures_are_encoded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    encode = engine._encode
-    monkeypatch.setattr(engine, "_encode", lambda new: seen.append(len(new)) or encode(new))
+    encode = engine.encode_anew
+
+    def counting(new: Sequence[LoadedImage]) -> list[EncodedImage]:
+        seen.append(len(new))
+        return encode(new)
+
+    monkeypatch.setattr(engine, "encode_anew", counting)
     first, second = tiny.picture(20), tiny.picture(21)
     both = engine.encode_images([first, second, first])
     assert [image.id for image in both] == [first.id, second.id, first.id]

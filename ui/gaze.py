@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from assistant.errors import SightdeskError
-from ui.answering import encode
 from ui.conversation import make_turns, pictures_in
 from ui.heat import by_word, overlay, strongest, whole
 from ui.plain import escape_markdown, one_line
@@ -85,6 +84,6 @@ def compute(exchange: Exchange, desk: Desk, engine: Engine) -> list[Any]:
     """Ask the engine; the whole conversation up to this answer counts."""
     turns = make_turns([e for e in desk.exchanges if e.position <= exchange.position])
     with get_room().turn(lambda: None):
-        images = encode(pictures_in(turns), desk, engine)
-        found: list[Any] = engine.look(turns, images, exchange.answer)
+        pictures = [desk.picture(id) for id in pictures_in(turns)]
+        found: list[Any] = engine.look(turns, pictures, exchange.answer)
     return found

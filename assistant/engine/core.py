@@ -15,20 +15,23 @@ from typing import Any
 import torch
 
 from assistant.adapter_files import find_adapter
-from assistant.engine import describing
+from assistant.engine import describing, gaze
 from assistant.engine.beams import Allowed, beam_search
 from assistant.engine.caches import ImageCache, PrefixCache, Scope
 from assistant.engine.decoding import end_tokens, write
 from assistant.engine.prompt import Prompt, PromptBuilder, embed
 from assistant.engine.streams import Stream, Words
-from assistant.engine.values import GREEDY, Answer, EncodedImage, Mode, Sampling, Turn
+from assistant.engine.values import GREEDY, Answer, EncodedImage, Gaze, Mode, Sampling, Turn
 from assistant.errors import InputError, WeightsError
+from assistant.evidence import Evidence as Sight
+from assistant.evidence import imagenet_names, judge, shipped_domain
 from assistant.images import LoadedImage
 from assistant.llava import Base, attach_adapter, ensure_embedded, load_base, settle
 from assistant.prompts import Detail
 from assistant.quantize import Kind, checked_kind, choose_quantization, quantize_model
 from assistant.rerank import Evidence
 from assistant.settings import Settings, get_settings
+from assistant.vision import EfficientNetLiteModel
 from assistant.weights import Progress
 
 _PREFIX_BYTES = 128 * 2**20  # some 5,800 tokens of the embedded base
@@ -123,12 +126,13 @@ class Engine:
         known = self._images.get(scope, [image.id for image in images])
         new = list({image.id: image for image in images if image.id not in known}.values())
         if new:
-            for encoded in self._encode(new):
+            for encoded in self.encode_anew(new):
                 known[encoded.id] = encoded
                 self._images.put(scope, encoded)
         return [known[image.id] for image in images]
 
-    def _encode(self, images: Sequence[LoadedImage]) -> list[EncodedImage]:
+    def encode_anew(self, images: Sequence[LoadedImage]) -> list[EncodedImage]:
+        """Encode pictures without looking for them in the cache or keeping them there."""
         pixels = self.processor.image_processor(
             [image.pixels for image in images], return_tensors="pt"
         )
@@ -142,7 +146,7 @@ class Engine:
                 pooled[:] = summary.float()
 
         with self._lock, torch.inference_mode():
-            tower = getattr(self.model.model, "vision_tower", None)
+            tower = self._tower
             hook = tower.register_forward_hook(look) if tower is not None else None
             try:
                 features = self.model.get_image_features(pixel_values=values).pooler_output
@@ -347,6 +351,10 @@ class Engine:
         """While it is entered, nobody else runs the model."""
         return self._lock
 
+    @property
+    def _tower(self) -> Any:
+        return getattr(self.model.model, "vision_tower", None)
+
     def _scope(self, tenant: str) -> Scope:
         return self.adapter or "", tenant
 
@@ -362,6 +370,25 @@ class Engine:
     ) -> list[Answer]:
         """Describe pictures, each on its own; see `assistant.engine.describing.describe`."""
         return describing.describe(self, images, detail=detail, mode=mode, seed=seed)
+
+    def look(
+        self,
+        turns: Sequence[Turn],
+        pictures: Sequence[LoadedImage],
+        answer: str,
+        *,
+        progress: Callable[[float], None] | None = None,
+    ) -> list[Gaze]:
+        """How much each word of an answer rests on each part of each picture."""
+        return gaze.look(self, turns, pictures, answer, progress=progress)
+
+    def evidence(self, image: EncodedImage) -> Sight | None:
+        """What the tower's own classifier sees; None where the base's tower has none."""
+        if image.pooled is None or not isinstance(self._tower, EfficientNetLiteModel):
+            return None
+        if self._tower.config.num_classes != len(imagenet_names()):
+            return None
+        return judge(image.pooled, self._tower, shipped_domain())
 
     def candidates(
         self, image: EncodedImage, *, detail: Detail = "sentence", seed: int | None = None

@@ -73,6 +73,11 @@ class PromptBuilder:
         while len(self._said) > _REMEMBERED:
             self._said.popitem(last=False)
 
+    def answer_ids(self, text: str) -> tuple[int, ...]:
+        """The tokens of an answer: those that the model wrote it with, if it did."""
+        text = self.plain(text)
+        return self._said.get(text) or tuple(self._ids(text))
+
     def build(self, turns: Sequence[Turn], images: Sequence[EncodedImage]) -> Prompt:
         """The prompt of a conversation that ends with a question.
 

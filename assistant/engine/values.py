@@ -84,9 +84,12 @@ class Answer:
 class Gaze:
     """Where the model looked for a word: ``grid`` is rows of columns over the picture ``image``.
 
-    Its values are not negative; over all pictures of the conversation they sum to 1.
+    Its values are not negative; over all pictures of the conversation they sum to 1. ``weight`` is
+    what the word loses in log-likelihood, in nats, where it loses most: near 0 for words such as
+    "the", which rest on no part of the picture.
     """
 
     word: str
     image: str
     grid: tuple[tuple[float, ...], ...]
+    weight: float = 0.0
