@@ -29,9 +29,10 @@ Data = Annotated[
 ]
 Adapter = Annotated[str | None, typer.Option(help="Adapter name or directory.")]
 Base = Annotated[str | None, typer.Option(help="`embedded`, a directory or a hub id.")]
+# Scores are of the model as it was trained, whatever is fastest on this machine.
 Quantize = Annotated[
-    Literal["auto", "none", "nf4", "int8"] | None,
-    typer.Option(help="How the model is kept in memory."),
+    Literal["auto", "none", "nf4", "int8"],
+    typer.Option(help="How the model is kept in memory while it is measured."),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Evaluate a random sample of N rows.")]
 Seed = Annotated[int, typer.Option(help="Seed of the sample and of sampled decoding.")]
@@ -48,7 +49,7 @@ def captions(
     data: Data,
     adapter: Adapter = None,
     base: Base = None,
-    quantize: Quantize = None,
+    quantize: Quantize = "none",
     limit: Limit = None,
     seed: Seed = 0,
     batch_size: BatchSize = 16,
@@ -77,7 +78,7 @@ def vqa(
     data: Data,
     adapter: Adapter = None,
     base: Base = None,
-    quantize: Quantize = None,
+    quantize: Quantize = "none",
     limit: Limit = None,
     seed: Seed = 0,
     batch_size: BatchSize = 16,
@@ -103,7 +104,7 @@ def labels(
     data: Data,
     adapter: Adapter = None,
     base: Base = None,
-    quantize: Quantize = None,
+    quantize: Quantize = "none",
     limit: Limit = None,
     seed: Seed = 0,
     batch_size: BatchSize = 16,
@@ -123,7 +124,7 @@ def labels(
 
 @contextmanager
 def _session(
-    base: str | None, adapter: str | None, quantize: str | None, options: Options
+    base: str | None, adapter: str | None, quantize: str, options: Options
 ) -> Iterator[tuple[Engine, Options]]:
     """Load the engine and report its progress, and that of the evaluation, on stderr."""
     from rich.console import Console
