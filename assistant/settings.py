@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     quantize: Quantize = "auto"
     """How the language model is kept; `auto` is what measures best here (`sightdesk doctor`)."""
 
+    prefix_cache_bytes: int = Field(default=128 * 2**20, ge=0)
+    """For what was computed of conversations; the embedded base needs 23 kB a token."""
+
     max_image_bytes: int = Field(default=32 * 2**20, gt=0)
     max_image_pixels: int = Field(default=50_000_000, gt=0)
     max_image_frames: int = Field(default=1_000, gt=0)

@@ -255,3 +255,12 @@ def test_beam_search_finds_what_transformers_finds(
     theirs = [cut[first : first + beams] for first in range(0, len(cut), beams)]
     padded = [[(*ids, *[0] * (tokens - len(ids))) for ids in answers] for answers in ours]
     assert padded == [[(*ids, *[0] * (tokens - len(ids))) for ids in each] for each in theirs]
+
+
+def test_the_budget_is_a_setting() -> None:
+    settings = Settings(device="cpu", prefix_cache_bytes=0)
+    without = Engine.load(base=str(tiny.directory()), settings=settings)
+    image = without.encode_image(tiny.picture(0))
+    turns = [Turn("user", "What is it?", (image.id,))]
+    for _ in range(2):
+        assert without.generate(turns, [image], sampling=BRIEF).reused == 0

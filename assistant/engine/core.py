@@ -34,7 +34,6 @@ from assistant.settings import Settings, get_settings
 from assistant.vision import EfficientNetLiteModel
 from assistant.weights import Progress
 
-_PREFIX_BYTES = 128 * 2**20  # some 5,800 tokens of the embedded base
 _IMAGE_BYTES = 32 * 2**20  # some 700 pictures of the embedded base
 
 
@@ -47,7 +46,7 @@ class Engine:
         adapter: str | None,
         labels: dict[str, str],
         *,
-        prefix_bytes: int = _PREFIX_BYTES,
+        prefix_bytes: int,
     ) -> None:
         self.name = base.name
         self.adapter = adapter
@@ -109,7 +108,10 @@ class Engine:
             quantize_model(loaded.model, kind, device)
         settle(loaded.model, device)
         engine = cls(
-            loaded, files.name if files is not None else None, files.labels if files else {}
+            loaded,
+            files.name if files is not None else None,
+            files.labels if files else {},
+            prefix_bytes=settings.prefix_cache_bytes,
         )
         engine.quantization = kind
         return engine
