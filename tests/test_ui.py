@@ -1,45 +1,29 @@
-"""The chat page, with an engine that answers from a script instead of a model."""
+"""The chat page, with an engine that answers from a script and the real store."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
+import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from io import BytesIO
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 import streamlit as st
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import assistant.engine
-from assistant.errors import WeightsError
+from assistant.errors import StoreError, WeightsError
 from assistant.images import open_image
 from assistant.prompts import DESCRIBE
+from assistant.settings import get_settings
+from assistant.store import NewExchange, Store
 from tests.scripted_page import HOSTILE, PAGE, ScriptedEngine
-from ui.app import escape_markdown
-from ui.conversation import MAX_EXCHANGES, MAX_PHOTOS, MAX_TOLD, THUMBNAIL_PIXELS, Conversation
+from ui.conversation import MAX_PHOTOS
+from ui.conversation import PAGE as EXCHANGES_PAGE
+from ui.desk import THREADS_PAGE, Desk
 from ui.engine_room import EngineRoom
 
-TIMEOUT = 60.0
-CHROMIUM_OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+TIMEOUT = 120.0
 
 
 @pytest.fixture
@@ -53,12 +37,21 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEngine]:
 
 @pytest.fixture
 def page(engine: ScriptedEngine) -> AppTest:
-    return AppTest.from_file(PAGE, default_timeout=TIMEOUT).run()
+    return open_page()
 
 
 @pytest.fixture
 def banana(photos: Path) -> bytes:
     return (photos / "phone-portrait-banana.jpg").read_bytes()
+
+
+def open_page(thread: str | None = None) -> AppTest:
+    page = AppTest.from_file(PAGE, default_timeout=TIMEOUT)
+    if thread is not None:
+        page.query_params["thread"] = thread
+    page.run()
+    assert not page.exception
+    return page
 
 
 def send(page: AppTest, text: str | None = None, **files: bytes) -> AppTest:
@@ -72,39 +65,76 @@ def send(page: AppTest, text: str | None = None, **files: bytes) -> AppTest:
     return page
 
 
+def press(page: AppTest, label: str, place: int = 0) -> AppTest:
+    buttons = [button for button in page.button if button.label.replace("\\", "") == label]
+    assert buttons, f"no {label} among {[button.label for button in page.button]}"
+    buttons[place].click().run()
+    assert not page.exception
+    return page
+
+
+def choose(page: AppTest, menu: str, option: str, place: int = -1) -> AppTest:
+    menus = [button for button in page.menu_button if button.label == menu]
+    menus[place].set_value(option).run()
+    assert not page.exception
+    return page
+
+
 def said(page: AppTest, who: str) -> list[str]:
     return [text.value for box in page.chat_message if box.name == who for text in box.text]
 
 
-# --- the page
+def desk_of(page: AppTest) -> Desk:
+    desk: Desk = page.session_state["desk"]
+    return desk
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label.replace("\\", "") for button in page.button]
+
+
+# --- asking
 
 
 def test_the_empty_page_offers_suggestions_and_names_the_model(page: AppTest) -> None:
-    assert not page.exception
     assert page.header[0].value == "Ask about a photo"
-    assert [button.label for button in page.main.button] == [
-        "What is in this picture?",
-        "What colour is it?",
-        "How many are there?",
-    ]
-    assert [text.value for text in page.sidebar.text] == ["embedded", "shop", "–"]
+    suggestions = ["What is in this picture?", "What colour is it?", "How many are there?"]
+    assert labels(page)[:3] == suggestions
+    captions = [caption.value.replace("\\", "") for caption in page.sidebar.caption]
+    assert "Model: embedded · shop · nf4" in captions
+    assert "Your conversations will be listed here." in captions
 
 
 def test_a_suggestion_lands_in_the_message_box(page: AppTest) -> None:
-    page.main.button[1].click().run()
-    assert not page.exception
+    press(page, "What colour is it?")
     assert page.chat_input[0].proto.value == "What colour is it?"
     assert page.info[0].value == "Now add a photo below, then send."
 
 
-def test_a_photo_alone_is_described(page: AppTest, engine: ScriptedEngine, banana: bytes) -> None:
+def test_a_photo_alone_is_described_and_stored(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
     send(page, jpg=banana)
     name = open_image(banana).id
     assert engine.asked == [[("user", DESCRIBE["sentence"], (name,))]]
     assert engine.given == [[name]]
     assert said(page, "user") == ["Describe this picture"]
     assert said(page, "assistant") == ["A yellow banana."]
-    assert page.sidebar.text[2].value.endswith(" s")
+    with Store.open() as store:
+        (summary,) = store.threads()
+        (exchange,) = store.thread(summary.id).exchanges
+    assert (exchange.answer, exchange.state, exchange.shown) == ("A yellow banana.", "done", "")
+    assert exchange.images == exchange.used == (name,)
+    details = exchange.details
+    assert (details["model"], details["adapter"], details["quantization"]) == (
+        "embedded",
+        "shop",
+        "nf4",
+    )
+    assert (details["computed"], details["reused"], details["finish"]) == (12, 60, "stop")
+    assert 0 <= details["first_word"] <= details["total"]
+    assert details["evidence"][name]["names"][0] == ["banana", 0.83]
+    assert page.query_params["thread"] == [summary.id]
 
 
 def test_a_follow_up_goes_with_the_earlier_turns(
@@ -118,9 +148,242 @@ def test_a_follow_up_goes_with_the_earlier_turns(
         ("assistant", "A yellow banana.", ()),
         ("user", "What colour is it?", ()),
     ]
-    assert engine.given[1] == [name]
     assert engine.encoded == [name], "encoded once, asked twice"
     assert said(page, "assistant") == ["A yellow banana.", "It is yellow."]
+
+
+def test_a_conversation_survives_a_restart(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    send(page, "What is this?", jpg=banana)
+    thread = desk_of(page).thread_id
+    st.cache_resource.clear()  # a new process opens the store and loads the model anew
+    again = open_page(thread)
+    assert said(again, "assistant") == ["A yellow banana."]
+    send(again, "What colour is it?")
+    assert engine.asked[-1][0] == ("user", "What is this?", (open_image(banana).id,))
+
+
+def test_an_address_of_a_conversation_that_is_gone_says_so(engine: ScriptedEngine) -> None:
+    page = open_page("0" * 32)
+    assert page.warning[0].value == "That conversation is not here any more."
+    assert page.header[0].value == "Ask about a photo"
+
+
+def test_the_message_settings_reach_the_engine(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    press(page, "Settings")
+    page.slider[-2].set_value(0.8)
+    page.slider[-1].set_value(200)
+    page.number_input[0].set_value(7)
+    press(page, "Save")
+    send(page, jpg=banana)
+    (sampling,) = engine.sampled
+    assert (sampling.temperature, sampling.max_tokens, sampling.seed) == (0.8, 200, 7)
+    st.cache_resource.clear()
+    again = desk_of(open_page()).preferences
+    assert (again.temperature, again.max_tokens, again.seed) == (0.8, 200, 7)
+
+
+def test_the_language_is_switched_in_the_settings(page: AppTest) -> None:
+    press(page, "Settings")
+    page.selectbox[0].set_value("zh")
+    press(page, "Save")
+    assert page.header[0].value == "拿一张照片来问"
+    assert "自带的模型是用英文训练的：请用英文提问。" in [c.value for c in page.caption]
+    page.button(key="suggest-What colour is it?").click().run()
+    assert page.chat_input[0].proto.value == "What colour is it?", "the model knows English"
+
+
+# --- what can be done with an answer
+
+
+def test_an_answer_is_written_again_differently(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    send(page, jpg=banana)
+    page.get("feedback")[0].set_value(1).run()
+    press(page, "Answer again")
+    assert said(page, "assistant") == ["It is yellow."]
+    assert engine.asked[0] == engine.asked[1]
+    assert [sampling.temperature > 0 for sampling in engine.sampled] == [False, True]
+    (exchange,) = desk_of(page).exchanges
+    assert exchange.thumb is None, "it was about the other answer"
+
+
+def test_an_edited_question_drops_what_follows(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    send(page, "What is this?", jpg=banana)
+    send(page, "What colour is it?")
+    engine.answers = ["Fruit."]
+    press(page, "Edit")
+    assert page.text_area[0].value == "What is this?"
+    page.text_area[0].set_value("What kind of thing is this?")
+    press(page, "Send")
+    assert said(page, "user") == ["What kind of thing is this?"]
+    assert said(page, "assistant") == ["Fruit."]
+    name = open_image(banana).id
+    assert engine.asked[-1] == [("user", "What kind of thing is this?", (name,))]
+    with Store.open() as store:
+        (exchange,) = store.thread(desk_of(page).thread_id or "").exchanges
+        assert store.image_bytes(name)
+    assert (exchange.answer, exchange.images) == ("Fruit.", (name,))
+
+
+def test_thumbs_and_corrections_become_training_rows(page: AppTest, banana: bytes) -> None:
+    send(page, "What is this?", jpg=banana)
+    page.get("feedback")[0].set_value(0).run()
+    assert desk_of(page).exchanges[0].thumb == -1
+    choose(page, "More", "correct")
+    page.text_area[0].set_value("Two bananas.")
+    press(page, "Save")
+    assert "Your correction: Two bananas." in said(page, "assistant")
+    with Store.open() as store:
+        (row,) = store.training_rows()
+    assert (row["question"], row["answer"], row["corrected"]) == (
+        "What is this?",
+        "Two bananas.",
+        True,
+    )
+
+
+def test_details_say_who_answered_and_how_long_it_took(page: AppTest, banana: bytes) -> None:
+    send(page, jpg=banana)
+    choose(page, "More", "details")
+    texts = [text.value for text in page.text]
+    assert {"embedded", "shop", "nf4", "12 computed, 60 reused"} < set(texts)
+    assert any(re.fullmatch(r"\d+\.\d\d s", text) for text in texts)
+
+
+def test_what_the_encoder_sees_is_shown_with_its_doubt(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    engine.familiar = False
+    send(page, jpg=banana)
+    doubt = "This does not look like pictures I was trained on."
+    assert any(doubt in caption.value for caption in page.caption)
+    choose(page, "More", "evidence")
+    assert page.warning[0].value == doubt
+    bars = [bar.proto.text for bar in page.get("progress")]
+    assert bars[0] == "banana · 83%"
+
+
+def test_where_it_looked_is_shown_word_by_word(page: AppTest, banana: bytes) -> None:
+    send(page, jpg=banana)
+    press(page, "Where it looked")
+    pills = page.get("pills")[0]
+    assert [option.content for option in pills.proto.options] == [
+        "Whole answer",
+        "A",
+        "yellow",
+        "banana\\.",
+    ]
+    pills.set_value(1).run()
+    assert not page.exception
+    sentence = r"For “A”, most weight lies at the upper left of photo\.jpg: \d\d % of all\."
+    assert any(re.fullmatch(sentence, text.value) for text in page.text)
+
+
+def test_an_engine_without_a_gaze_offers_none(
+    engine: ScriptedEngine, banana: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(ScriptedEngine, "look")
+    monkeypatch.delattr(ScriptedEngine, "evidence")
+    page = send(open_page(), jpg=banana)
+    assert "Where it looked" not in labels(page)
+    assert "evidence" not in desk_of(page).exchanges[0].details
+
+
+def test_adjusted_photos_go_to_the_model_and_the_originals_are_kept(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    next(slider for slider in page.slider if slider.label == "Contrast").set_value(1.6).run()
+    send(page, "What is this?", jpg=banana)
+    name = open_image(banana).id
+    ((used,),) = engine.given
+    (exchange,) = desk_of(page).exchanges
+    assert used != name
+    assert (exchange.images, exchange.used) == ((name,), (used,))
+    assert exchange.enhancement is not None and exchange.enhancement["contrast"] == 1.6
+    assert {"Before", "After"} < {caption.value for caption in page.caption}
+    choose(page, "More", "without")
+    assert engine.given[-1] == [name]
+    assert said(page, "assistant") == ["A yellow banana.", "It is yellow."]
+    assert desk_of(page).exchanges[0].answer == "A yellow banana."
+    send(page, "And now?")
+    assert desk_of(page).exchanges[1].enhancement is None, "set for one message only"
+
+
+# --- threads
+
+
+def fill(threads: int, exchanges: int = 1) -> list[str]:
+    """Conversations straight into the store; returns their ids, oldest first."""
+    ids = []
+    with Store.open() as store:
+        for number in range(threads):
+            thread = store.create_thread(f"Thread {number}")
+            ids.append(thread.id)
+            for place in range(exchanges):
+                new = NewExchange(
+                    question=f"Question {place}", shown=f"Question {place}", answer="Yes.",
+                    state="done",
+                )  # fmt: skip
+                store.add_exchange(thread.id, new, after=place - 1 if place else None)
+    return ids
+
+
+def listed(page: AppTest) -> list[str]:
+    return [label for label in labels(page) if label.startswith("Thread ")]
+
+
+def test_threads_are_listed_a_page_at_a_time_and_searched(engine: ScriptedEngine) -> None:
+    fill(THREADS_PAGE + 5)
+    page = open_page()
+    assert len(listed(page)) == THREADS_PAGE
+    assert listed(page)[0] == f"Thread {THREADS_PAGE + 4}"
+    press(page, "Show more")
+    assert len(listed(page)) == THREADS_PAGE + 5
+    page.sidebar.text_input[0].set_value("thread 13").run()
+    assert listed(page) == ["Thread 13"]
+    page.sidebar.text_input[0].set_value("no such thing").run()
+    assert "No conversation has these words." in [c.value for c in page.sidebar.caption]
+
+
+def test_a_long_thread_shows_its_end_and_more_on_demand(engine: ScriptedEngine) -> None:
+    (thread,) = fill(1, exchanges=2 * EXCHANGES_PAGE + 10)
+    page = open_page(thread)
+    assert len(page.chat_message) == 2 * EXCHANGES_PAGE
+    assert said(page, "user")[-1] == f"Question {2 * EXCHANGES_PAGE + 9}"
+    press(page, f"Show {EXCHANGES_PAGE} earlier questions")
+    assert len(page.chat_message) == 4 * EXCHANGES_PAGE
+    press(page, "Show 10 earlier questions")
+    assert said(page, "user")[0] == "Question 0"
+
+
+def test_threads_are_opened_renamed_and_deleted(engine: ScriptedEngine) -> None:
+    second = fill(2)[1]
+    page = open_page()
+    press(page, "Thread 0")
+    assert page.subheader[-1].value == "Thread 0"
+    choose(page, "Conversation", "rename")
+    page.text_input[-1].set_value("<b>Mine</b>")
+    press(page, "Save")
+    assert "<b>Mine</b>" in labels(page)
+    choose(page, "Conversation", "delete")
+    press(page, "Cancel")
+    with Store.open() as store:
+        assert store.count_threads() == 2
+    choose(page, "Conversation", "delete")
+    press(page, "Delete for good")
+    assert page.header[0].value == "Ask about a photo"
+    with Store.open() as store:
+        assert [thread.id for thread in store.threads()] == [second]
+
+
+# --- bad input
 
 
 def test_a_question_without_a_photo_stays_in_the_box(page: AppTest, engine: ScriptedEngine) -> None:
@@ -128,62 +391,70 @@ def test_a_question_without_a_photo_stays_in_the_box(page: AppTest, engine: Scri
     assert engine.asked == []
     assert page.chat_input[0].proto.value == "What is this?"
     assert page.info[0].value == "Now add a photo below, then send."
+    with Store.open() as store:
+        assert store.count_threads() == 0
 
 
-def test_a_text_file_named_jpg_is_one_sentence(page: AppTest, engine: ScriptedEngine) -> None:
-    send(page, "What is this?", jpg=b"just text")
+def test_fifty_thousand_characters_come_back_with_a_sentence(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    send(page, "a" * 50_000, jpg=banana)
     assert engine.asked == []
-    (error,) = page.error
-    assert "photo\\.jpg is not a picture" in error.value
+    assert "50,000 characters" in page.warning[0].value.replace("\\", "")
+    assert page.chat_input[0].proto.value == "a" * 50_000
+    assert [photo.name for photo in desk_of(page).tray] == ["photo.jpg"]
+    send(page, "What is this?")
+    assert engine.given == [[open_image(banana).id]]
 
 
-def test_no_more_photos_than_allowed_are_taken(
+def test_a_text_file_named_jpg_is_one_sentence_and_the_good_photo_waits(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    send(page, "What is this?", jpg=banana, png=b"just text")
+    assert engine.asked == []
+    sentences = [warning.value.replace("\\", "") for warning in page.warning]
+    assert sentences[0].startswith("photo.png is not a picture")
+    assert sentences[-1] == "Your message was not sent and is back in the box."
+    press(page, "Remove photo.jpg")
+    assert desk_of(page).tray == []
+
+
+def test_of_forty_photos_the_first_are_taken_and_it_says_so(
     page: AppTest, engine: ScriptedEngine, photos: Path
 ) -> None:
-    for path in sorted(photos.glob("*.webp"))[: MAX_PHOTOS + 1]:
-        page.chat_input[0].upload(path.name, path.read_bytes())
+    names = sorted(photos.glob("*.webp"))
+    for number in range(40):
+        page.chat_input[0].upload(f"{number}.webp", names[number % 20].read_bytes())
     page.run()
     assert not page.exception
     assert len(engine.given[0]) == MAX_PHOTOS
-    assert f"Only the first {MAX_PHOTOS} photos were taken." in [c.value for c in page.caption]
+    sentence = f"36 photos were left out: a message takes {MAX_PHOTOS} at most."
+    assert sentence in [caption.value for caption in page.caption]
 
 
 def test_hostile_text_is_shown_as_text(
     page: AppTest, engine: ScriptedEngine, banana: bytes
 ) -> None:
     engine.answers = [HOSTILE]
-    send(page, HOSTILE, jpg=banana)
+    page.chat_input[0].upload("![x](http://evil.example/n.png).jpg", banana)
+    send(page, HOSTILE)
     assert said(page, "assistant") == [HOSTILE]
     assert said(page, "user") == [HOSTILE]
-    assert not any("evil" in element.value for element in page.markdown)
-
-
-def test_a_new_conversation_forgets_everything(
-    page: AppTest, engine: ScriptedEngine, banana: bytes
-) -> None:
-    send(page, jpg=banana)
-    page.sidebar.button[0].click().run()
-    assert not page.exception
-    assert not page.chat_message
-    assert page.header[0].value == "Ask about a photo"
-    conversation = page.session_state["conversation"]
-    assert not conversation.exchanges
-    assert not conversation.photos
+    marked = [*page.markdown, *page.caption, *page.subheader, *page.button]
+    for element in marked:
+        text = getattr(element, "value", None)
+        text = text if isinstance(text, str) else element.label
+        assert "](http" not in text and "<img" not in text, text
 
 
 def test_a_model_that_cannot_be_loaded_is_one_sentence_and_a_second_try(
-    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+    engine: ScriptedEngine,
 ) -> None:
-    def fail(**_: object) -> None:
-        raise WeightsError("The base is missing: run sightdesk fetch.")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(assistant.engine.Engine, "load", fail)
-        page = AppTest.from_file(PAGE, default_timeout=TIMEOUT).run()
-    assert not page.exception
+    engine.failures = ["The base is missing: run sightdesk fetch."]
+    page = open_page()
     assert page.error[0].value == r"The base is missing\: run sightdesk fetch\."
     assert not page.chat_input
-    page.main.button[0].click().run()
+    press(page, "Try again")
     assert not page.error
     assert page.chat_input
 
@@ -191,68 +462,116 @@ def test_a_model_that_cannot_be_loaded_is_one_sentence_and_a_second_try(
 def test_an_error_while_answering_is_shown_and_the_photo_kept(
     page: AppTest, engine: ScriptedEngine, banana: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object, **__: object) -> Iterator[str]:
+    def fail(*_: object, **__: object) -> None:
         raise WeightsError("The model is gone: start again.")
-        yield
 
     with monkeypatch.context() as patch:
         patch.setattr(engine, "stream", fail)
         send(page, jpg=banana)
     assert page.error[0].value == r"The model is gone\: start again\."
+    assert desk_of(page).exchanges[0].state == "failed"
     send(page, "What colour is it?")
     assert engine.asked == [[("user", "What colour is it?", (open_image(banana).id,))]]
 
 
-# --- what it remembers
+def test_two_tabs_on_one_thread_lose_nothing(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    send(page, "What is this?", jpg=banana)
+    other = open_page(desk_of(page).thread_id)
+    send(other, "What colour is it?")
+    send(page, "How many are there?")
+    assert "went on in another tab" in page.warning[0].value
+    assert page.chat_input[0].proto.value == "How many are there?"
+    assert said(page, "user") == ["What is this?", "What colour is it?"]
+    send(page, "How many are there?")
+    assert said(page, "user")[-1] == "How many are there?"
+    assert [e.position for e in desk_of(page).exchanges] == [0, 1, 2]
 
 
-def picture(shade: int, size: tuple[int, int] = (4, 4)) -> tuple[str, assistant.images.LoadedImage]:
-    return f"{shade}.png", open_image(Image.new("RGB", size, (shade, 0, 0)))
+def test_a_thread_deleted_in_another_tab_is_said_to_be_gone(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    send(page, "What is this?", jpg=banana)
+    with Store.open() as store:
+        store.delete_thread(desk_of(page).thread_id or "")
+    send(page, "What colour is it?")
+    assert page.warning[0].value == "That conversation is not here any more."
+    assert page.chat_input[0].proto.value == "What colour is it?"
+    assert desk_of(page).trouble is None
 
 
-def test_thumbnails_are_small() -> None:
-    conversation = Conversation()
-    exchange = conversation.add("", [picture(1, (2000, 1000))])
-    (photo,) = (conversation.photos[name] for name in exchange.photos)
-    with closing(Image.open(BytesIO(photo.thumbnail))) as thumbnail:
-        assert thumbnail.size == (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS // 2)
+def test_a_corrupted_database_lets_the_page_answer_and_is_tried_again(
+    engine: ScriptedEngine, banana: bytes
+) -> None:
+    with Store.open():
+        pass
+    (database,) = get_settings().data_dir.glob("*.db")
+    good = database.read_bytes()
+    for leftover in database.parent.glob(f"{database.name}-*"):
+        leftover.unlink()
+    database.write_bytes(b"this is no database" * 1000)
+    page = open_page()
+    assert "**Nothing is being saved right now**" in page.markdown[0].value
+    send(page, "What is this?", jpg=banana)
+    assert said(page, "assistant") == ["A yellow banana."]
+    press(page, "Try again")
+    assert desk_of(page).trouble is not None
+    for leftover in database.parent.glob(f"{database.name}-*"):
+        leftover.unlink()
+    database.write_bytes(good)
+    press(page, "Try again")
+    assert desk_of(page).trouble is None
+    with Store.open() as store:
+        (summary,) = store.threads()
+        (exchange,) = store.thread(summary.id).exchanges
+    assert (exchange.shown, exchange.answer) == ("What is this?", "A yellow banana.")
 
 
-def test_the_photo_outlives_the_turns_that_are_forgotten() -> None:
-    conversation = Conversation()
-    first = conversation.add("", [picture(1)])
-    name = first.photos[0]
-    first.answer = "Red."
-    for number in range(MAX_EXCHANGES + 5):
-        conversation.add(f"question {number}", []).answer = "Yes."
-    assert len(conversation.exchanges) == MAX_EXCHANGES
-    turns = conversation.turns()
-    assert [turn.role for turn in turns] == ["user", "assistant"] * (MAX_TOLD - 1) + ["user"]
-    assert [turn.images for turn in turns if turn.images] == [(name,)]
-    assert turns[0].images == (name,)
+def test_a_database_that_stops_working_keeps_the_conversation(
+    page: AppTest, engine: ScriptedEngine, banana: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("The disk is full: make room, then try again.")
+
+    send(page, "What is this?", jpg=banana)
+    with monkeypatch.context() as patch:
+        for name in ("add_exchange", "set_answer", "set_preference", "put_image"):
+            patch.setattr(Store, name, fail)
+        send(page, "What colour is it?")
+        assert said(page, "assistant") == ["A yellow banana.", "It is yellow."]
+        assert "The disk is full: make room, then try again." in [t.value for t in page.text]
+        press(page, "New conversation")
+    press(page, "Try again")
+    assert desk_of(page).trouble is None
+    with Store.open() as store:
+        (summary,) = store.threads()
+        kept = store.thread(summary.id).exchanges
+    assert [(e.shown, e.answer, e.state) for e in kept] == [
+        ("What is this?", "A yellow banana.", "done"),
+        ("What colour is it?", "It is yellow.", "done"),
+    ]
 
 
-def test_forgotten_photos_are_dropped() -> None:
-    conversation = Conversation()
-    for shade in range(MAX_EXCHANGES + 5):
-        conversation.add("", [picture(shade)]).answer = "Red."
-    assert len(conversation.photos) == MAX_EXCHANGES
-
-
-def test_a_photo_sent_again_is_kept_once() -> None:
-    conversation = Conversation()
-    engine = ScriptedEngine(["Red."])
-    for _ in range(2):
-        exchange = conversation.add("", [picture(1), picture(1)])
-        encoded = conversation.encode(exchange.photos, engine)  # type: ignore[arg-type]
-        exchange.answer = "Red."
-        assert [image.id for image in encoded] == list(exchange.photos)
-    assert len(conversation.photos) == len(engine.encoded) == 1
-
-
-@pytest.mark.parametrize("mark", list("\\`*_{}[]()<>#+-.!|~$:&@/"))
-def test_every_markdown_mark_is_escaped(mark: str) -> None:
-    assert escape_markdown(f"a{mark}b") == f"a\\{mark}b"
+def test_a_locked_database_is_one_sentence(
+    page: AppTest, engine: ScriptedEngine, banana: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(page, "What is this?", jpg=banana)
+    (database,) = get_settings().data_dir.glob("*.db")
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        send(page, "What colour is it?")
+        assert said(page, "assistant")[-1] == "It is yellow."
+        assert desk_of(page).trouble is not None
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    press(page, "Try again")
+    assert desk_of(page).trouble is None
+    with Store.open() as store:
+        (summary,) = store.threads()
+        assert summary.total == 2
 
 
 # --- the engine room
@@ -261,8 +580,10 @@ def test_every_markdown_mark_is_escaped(mark: str) -> None:
 def test_the_engine_is_loaded_once(engine: ScriptedEngine) -> None:
     room = EngineRoom()
     reports: list[tuple[str, float | None]] = []
+    assert not room.ready
     first = room.get(lambda message, fraction: reports.append((message, fraction)))
     assert room.get(lambda *_: None) is first
+    assert room.ready
     assert (room.message, room.fraction) == ("Reading the model", 0.5)
 
 
@@ -283,112 +604,10 @@ def test_the_engine_has_one_user_at_a_time() -> None:
     assert waited == [True]
 
 
-def test_a_loading_that_failed_is_tried_again(
-    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(**_: object) -> None:
-        raise WeightsError("No base.")
-
+def test_a_loading_that_failed_is_tried_again(engine: ScriptedEngine) -> None:
+    engine.failures = ["No base."]
     room = EngineRoom()
-    with monkeypatch.context() as patch:
-        patch.setattr(assistant.engine.Engine, "load", fail)
-        with pytest.raises(WeightsError, match="No base"):
-            room.get(lambda *_: None)
+    with pytest.raises(WeightsError, match="No base"):
+        room.get(lambda *_: None)
+    assert not room.ready
     assert room.get(lambda *_: None).name == "embedded"
-
-
-# --- in a browser
-
-
-@pytest.fixture
-def chromium() -> str:
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("no chromium on the path")
-    return found
-
-
-@pytest.fixture
-def address(chromium: str) -> Iterator[str]:
-    """The page with a scripted engine, served by a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    root = PAGE.parent.parent
-    command = [sys.executable, str(root / "tests" / "scripted_page.py"), str(port)]
-    server = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(root)})
-    try:
-        deadline = time.monotonic() + 2 * TIMEOUT
-        while not is_up(f"http://127.0.0.1:{port}/_stcore/health"):
-            assert server.poll() is None, "the page's server ended"
-            assert time.monotonic() < deadline, "the page's server did not start"
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        try:
-            server.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-
-
-def is_up(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False
-
-
-@pytest.mark.browser
-def test_a_visitor_sends_a_photo_asks_on_and_stops_an_answer(
-    chromium: str, address: str, photos: Path
-) -> None:
-    from playwright.sync_api import expect, sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=list(CHROMIUM_OPTIONS), timeout=1000 * TIMEOUT
-        )
-        page = browser.new_page()
-        page.set_default_timeout(1000 * TIMEOUT)
-        expect.set_options(timeout=1000 * TIMEOUT)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(address)
-        box = page.get_by_test_id("stChatInputTextArea")
-        send_button = page.get_by_test_id("stChatInputSubmitButton")
-        answers = page.get_by_test_id("stChatMessage").filter(
-            has=page.get_by_test_id("stChatMessageAvatarAssistant")
-        )
-
-        expect(box).to_be_enabled()
-        page.set_input_files(
-            "[data-testid=stChatInputFileUploadButton] input[type=file]",
-            photos / "phone-portrait-banana.jpg",
-        )
-        expect(send_button).to_be_enabled()
-        send_button.click()
-        expect(answers.nth(0)).to_contain_text("Three ripe bananas lie on a wooden table.")
-        expect(page.get_by_test_id("stChatMessage").nth(0).locator("img")).to_have_count(1)
-
-        expect(box).to_be_enabled()
-        box.fill("What colour are they?")
-        box.press("Enter")
-        expect(answers.nth(1)).to_contain_text(HOSTILE)
-        expect(answers.nth(1).locator("img, script, a, b")).to_have_count(0)
-
-        expect(box).to_be_enabled()
-        box.fill("Tell me a long story")
-        box.press("Enter")
-        expect(answers.nth(2)).to_contain_text("word5 ")
-        page.get_by_test_id("stChatInputStopButton").click()
-        expect(box).to_be_enabled()
-        box.fill("And now?")
-        box.press("Enter")
-        expect(answers.nth(3)).to_contain_text("The end.")
-        expect(answers.nth(2)).to_contain_text("word5")
-        expect(answers.nth(2)).to_contain_text("Stopped.")
-        expect(answers.nth(2)).not_to_contain_text("word499")
-        browser.close()
-    assert not [url for url in asked if "evil.example" in url]

@@ -10,6 +10,7 @@ remote image, style itself as a link or pose as the page.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -22,7 +23,7 @@ from ui.exchange import draw_exchange, draw_live
 from ui.plain import escape_markdown
 from ui.session import get_desk, get_room, get_words
 from ui.style import draw_style
-from ui.threads import draw_model, draw_sidebar
+from ui.threads import draw_list, draw_model, draw_sidebar
 from ui.troubles import draw_error, draw_notices, draw_trouble
 
 if TYPE_CHECKING:
@@ -31,16 +32,23 @@ if TYPE_CHECKING:
     from assistant.engine import Engine
     from ui.words import Words
 
+ICON = Path(__file__).parent / "assets" / "icon.svg"
+
 
 def main() -> None:
     """Draw the page, and answer when there is something to answer."""
-    st.set_page_config(page_title="Sightdesk", page_icon=":material/visibility:")
+    # An icon by name would be fetched from a server of fonts; this one is ours.
+    st.set_page_config(page_title="Sightdesk", page_icon=ICON)
     desk = get_desk()
-    if desk.begin(st.query_params.get("thread")):
+    if desk.begin(st.query_params.get("thread")) and desk.trouble is None:
         desk.notices.append("gone")
     say = get_words(desk)
     draw_style()
-    place = draw_sidebar(desk, say)
+    threads, place, search = draw_sidebar(desk, say)
+    # While the model loads, the list is there; else it waits for what a message changes in it.
+    loading = not get_room().ready
+    if loading:
+        draw_list(threads, desk, say, search)
     body = st.container()
     engine = load_engine(body, say)
     if engine is not None:
@@ -53,6 +61,8 @@ def main() -> None:
         else:
             take_up(desk)
     remember_thread(desk)
+    if not loading:
+        draw_list(threads, desk, say, search)
     with body:
         draw_body(desk, say, engine)
     if desk.job is None:
@@ -63,13 +73,12 @@ def draw_body(desk: Desk, say: Words, engine: Engine | None) -> None:
     """The conversation, and the answer that is being written."""
     # In a place of its own: what a run has not yet redrawn stays on the page while it streams.
     welcome = st.empty()
-    if desk.thread_id is None:
-        if engine is not None:
-            with welcome.container():
-                draw_welcome(desk, say, engine)
-    else:
+    if desk.thread_id is not None:
+        welcome.empty()
+        draw_title(desk, say)
+    elif engine is not None:
         with welcome.container():
-            draw_title(desk, say)
+            draw_welcome(desk, say, engine)
     draw_trouble(desk, say)
     if desk.hidden:
         st.button(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ui.words import Words
 
 PREVIEW_PIXELS = 480
+PREVIEW_WIDTH = 190
 SLIDERS: Final = {
     # name: smallest, largest, step; the ends are where a photo is still one
     "denoise": (0.0, 1.0, 0.05),
@@ -128,14 +129,13 @@ def _describe_tray() -> None:
 
 
 def draw_camera(desk: Desk, say: Words) -> None:
-    """A camera that is only asked for when it is wanted."""
-    popover = st.popover(
-        say("camera"), icon=":material/photo_camera:", type="tertiary", key="camera-popover",
-        on_change="rerun",
-    )  # fmt: skip
-    if not popover.open:
-        return
-    with popover:
+    """A camera; the browser asks for it, and shows it, only while the popover is open."""
+    with (
+        st.popover(
+            say("camera"), icon=":material/photo_camera:", type="tertiary", key="camera-popover"
+        ),
+        st.container(key="camera-box"),
+    ):
         taken = st.camera_input(say("camera_label"), key="camera")
         if taken is not None and st.button(say("camera_add"), type="primary", key="camera-add"):
             taken.name = say("camera_name")
@@ -159,15 +159,16 @@ def draw_adjust(desk: Desk, say: Words) -> None:
     """Sliders, and the photo before and after."""
     st.caption(say("adjust_hint"))
     photo = preview_photo(desk)
+    preview = st.empty()
     values: dict[str, Any] = {}
-    generation = st.session_state.setdefault("sliders", 0)
-    for name, (low, high, step) in SLIDERS.items():
-        current = float(getattr(desk.how, name))
-        values[name] = st.slider(
-            _slider_label(name, say), low, high, min(max(current, low), high), step,
-            key=f"{name}-{generation}",
-        )  # fmt: skip
-    values["longest"] = st.select_slider(
+    generation = desk.sliders
+    columns = st.columns(2, gap="medium")
+    for place, (name, (low, high, step)) in enumerate(SLIDERS.items()):
+        current = min(max(float(getattr(desk.how, name)), low), high)
+        values[name] = columns[place % 2].slider(
+            _slider_label(name, say), low, high, current, step, key=f"{name}-{generation}"
+        )
+    values["longest"] = columns[1].select_slider(
         say("resize"),
         SIDES,
         value=desk.how.longest if desk.how.longest in SIDES else None,
@@ -177,23 +178,23 @@ def draw_adjust(desk: Desk, say: Words) -> None:
     before = desk.how.active
     desk.how = Enhancement.from_dict(values)
     if photo is not None:
-        draw_preview(photo, desk.how, say)
+        with preview.container():
+            draw_preview(photo, desk.how, say)
     else:
         st.caption(say("adjust_no_photo"))
-    if not desk.tray:
         picked = st.file_uploader(
             say("adjust_pick"), type=list(FILE_TYPES), key=f"pick-{generation}",
             max_upload_size=-(-get_settings().max_image_bytes // 2**20),
         )  # fmt: skip
         if picked is not None:
             add_to_tray(desk, [picked])
-            st.session_state["sliders"] = generation + 1
+            desk.sliders += 1
             st.rerun()
-        if photo is not None and desk.how.active:
-            st.caption(say("adjust_again"))
+    if photo is not None and not desk.tray and desk.how.active:
+        st.caption(say("adjust_again"))
     if desk.how.active and st.button(say("reset"), key="reset", icon=":material/undo:"):
         desk.how = Enhancement()
-        st.session_state["sliders"] = generation + 1
+        desk.sliders += 1
         st.rerun()
     if before != desk.how.active:
         st.rerun()
@@ -213,10 +214,15 @@ def draw_preview(photo: Photo, how: Enhancement, say: Words) -> None:
     """The photo before and after."""
     small = fit_within(photo.image.pixels, PREVIEW_PIXELS)
     image = LoadedImage(image_id(small), small, "PIL")
-    columns = st.columns(2)
-    columns[0].image(small, caption=say("before"), alt=say("before_alt", name=photo.name))
     after = enhance(image, how).pixels
-    columns[1].image(after, caption=say("after"), alt=say("after_alt", name=photo.name))
+    with st.container(horizontal=True, key="preview"):
+        for pixels, title, alt in (
+            (small, say("before"), say("before_alt", name=photo.name)),
+            (after, say("after"), say("after_alt", name=photo.name)),
+        ):
+            with st.container(width=PREVIEW_WIDTH, gap=None):
+                st.image(pixels, width="stretch", alt=alt)
+                st.caption(title)
 
 
 def preview_photo(desk: Desk) -> Photo | None:

@@ -55,6 +55,8 @@ class Desk:
     """The last ones, in order; values only: photos stay with the store."""
     total: int = 0
     shown: int = PAGE
+    parked: list[Scratch] = field(default_factory=list)
+    """Conversations that were left before they could be saved."""
     trouble: str | None = None
     """Why nothing is being saved."""
     preferences: Preferences = field(default_factory=Preferences)
@@ -62,6 +64,8 @@ class Desk:
     """Photos that go with the next message."""
     how: Enhancement = field(default_factory=Enhancement)
     """What is done to the photos of the next message."""
+    sliders: int = 0
+    """Counts up when the sliders are to show `how` again instead of what was last set."""
     draft: str | None = None
     hint: bool = False
     notices: list[str] = field(default_factory=list)
@@ -110,6 +114,8 @@ class Desk:
     def start_anew(self) -> None:
         """Leave the conversation for a new one."""
         if isinstance(self.keeper, Scratch):
+            if self.keeper.unsaved:
+                self.parked.append(self.keeper)
             self.keeper = Scratch(self.keeper.store)
         self.thread_id, self.title, self.exchanges, self.total = None, "", [], 0
         self.shown, self.editing, self.dialog, self.job, self.hint = PAGE, None, None, None, False
@@ -227,8 +233,7 @@ class Desk:
             self._met_another_tab()
             return None
         except StoreError as error:
-            self.fall_back(error)
-            return self.ask_again(exchange, text) if self.find(exchange.id) else None
+            return self.ask_again(exchange, text) if self.fall_back(error) else None
         self.exchanges = [e for e in self.exchanges if e.position < exchange.position]
         self.total = exchange.position
         new = NewExchange(
@@ -258,13 +263,21 @@ class Desk:
             if isinstance(self.keeper, Scratch):
                 self.notices.append(str(error))
                 return None
-            self.fall_back(error)
-            return self._add(new, pictures)
+            if self.fall_back(error):
+                return self._add(new, pictures)
+            self.draft = new.shown
+            return None
         self.exchanges.append(exchange)
         self.total += 1
         self.tray, self.hint, self.draft = [], False, None
-        self.how = self.preferences.starting_enhancement()
+        self._reset_how()
+        if not self.title:
+            self.reload()
         return exchange
+
+    def _reset_how(self) -> None:
+        self.how = self.preferences.starting_enhancement()
+        self.sliders += 1
 
     def _met_another_tab(self) -> None:
         self.notices.append("conflict")
@@ -284,8 +297,8 @@ class Desk:
         try:
             self.keeper.set_answer(exchange.id, **values)
         except StoreError as problem:
-            self.fall_back(problem)
-            self.keeper.set_answer(exchange.id, **values)
+            if self.fall_back(problem):
+                self.keeper.set_answer(exchange.id, **values)
         self.gazes.pop(exchange.id, None)
         self.reload()
 
@@ -296,8 +309,8 @@ class Desk:
         try:
             self.keeper.set_feedback(exchange_id, **given)
         except StoreError as error:
-            self.fall_back(error)
-            self.keeper.set_feedback(exchange_id, **given)
+            if self.fall_back(error):
+                self.keeper.set_feedback(exchange_id, **given)
         self.reload()
 
     # --- photos
@@ -330,23 +343,49 @@ class Desk:
 
     # --- trouble
 
-    def fall_back(self, error: StoreError) -> None:
-        """Go on without the store."""
-        self.trouble = str(error)
+    def fall_back(self, error: StoreError) -> bool:
+        """Go on without the store; False where it is the conversation that is gone, not the store.
+
+        Then a new one is open, and a notice says so.
+        """
         if isinstance(self.keeper, Scratch):
-            return
+            self.trouble = str(error)
+            return True
+        if self._is_gone():
+            self.start_anew()
+            self.notices.append("gone")
+            return False
+        self.trouble = str(error)
         self.keeper = Scratch.take_over(
             self.keeper, self.thread_id, self.title, self.exchanges, self.total
         )
+        return True
+
+    def _is_gone(self) -> bool:
+        if self.keeper is None or self.thread_id is None:
+            return False
+        try:
+            self.keeper.threads(limit=1)
+        except StoreError:
+            return False
+        try:
+            self.keeper.thread(self.thread_id, last=1)
+        except StoreError:
+            return True
+        return False
 
     def retry(self) -> bool:
         """Try to save what this tab keeps; True where all is saved."""
-        if not isinstance(self.keeper, Scratch):
+        current = self.keeper
+        if not isinstance(current, Scratch):
             self.trouble = None
             return True
         try:
             store = self.open_store()
-            thread_id = self.keeper.save(store)
+            while self.parked:
+                self.parked[0].save(store)
+                self.parked.pop(0)
+            thread_id = current.save(store)
         except StoreError as error:
             self.trouble = str(error)
             return False
@@ -363,7 +402,7 @@ class Desk:
         changed = preferences.enhancement != self.preferences.enhancement
         self.preferences = preferences
         if changed:
-            self.how = preferences.starting_enhancement()
+            self._reset_how()
         store = self._store()
         if store is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -23,11 +24,10 @@ if TYPE_CHECKING:
 
 
 def draw_dialog(desk: Desk, say: Words, engine: Engine | None) -> None:
-    """The dialog that was asked for in this run, if any."""
+    """The dialog that is open, if any: until it is dismissed, or has done what it is for."""
     if desk.dialog is None:
         return
     kind, what = desk.dialog
-    desk.dialog = None
     exchange = desk.find(what)
     draw: Callable[[], None]
     if kind == "photo":
@@ -54,7 +54,14 @@ def draw_dialog(desk: Desk, say: Words, engine: Engine | None) -> None:
     else:
         return
     wide = kind in ("photo", "gaze")
-    st.dialog(escape_markdown(title), width="large" if wide else "small")(draw)()
+    st.dialog(
+        escape_markdown(title), width="large" if wide else "small", on_dismiss=partial(close, desk)
+    )(draw)()
+
+
+def close(desk: Desk) -> None:
+    """Draw no dialog from the next run on."""
+    desk.dialog = None
 
 
 def draw_photo_large(id: str, name: str, desk: Desk, say: Words) -> None:
@@ -88,6 +95,7 @@ def draw_correct(exchange_id: str, desk: Desk, say: Words) -> None:
             given = (text or "").strip()
             correction = given if given and given != exchange.answer else None
             desk.set_feedback(exchange.id, exchange.thumb, correction)
+            close(desk)
             st.rerun()
 
 
@@ -108,6 +116,7 @@ def draw_delete(desk: Desk, say: Words) -> None:
     st.caption(say("delete_hint"))
     with st.container(horizontal=True):
         if st.button(say("cancel"), key="delete-no"):
+            close(desk)
             st.rerun()
         if st.button(say("delete_yes"), key="delete-yes", type="primary", icon=":material/delete:"):
             _do(desk, lambda store: store.delete_thread(desk.thread_id), say, after=desk.start_anew)
@@ -146,5 +155,6 @@ def _do(
     except StoreError as error:
         draw_error(str(error), say)
         return
+    close(desk)
     (after or desk.reload)()
     st.rerun()

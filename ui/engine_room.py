@@ -53,6 +53,12 @@ class EngineRoom:
             wait((loading,), POLL_SECONDS)
         return loading.result()
 
+    @property
+    def ready(self) -> bool:
+        """Whether `get` returns at once."""
+        loading = self._loading
+        return loading is not None and loading.done() and loading.exception() is None
+
     @contextmanager
     def turn(self, waiting: Callable[[], object]) -> Iterator[None]:
         """Hold the engine; `waiting` is called every `POLL_SECONDS` while another has it."""

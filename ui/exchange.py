@@ -114,7 +114,11 @@ def draw_editor(exchange: Exchange, desk: Desk, say: Words) -> None:
     """The question in a form, to be changed and sent again."""
     with st.form(f"editor-{exchange.id}", border=False):
         text = st.text_area(
-            say("edit_label"), value=exchange.shown, key=f"edited-{exchange.id}", height="content"
+            say("edit_label"),
+            value=exchange.shown,
+            key=f"edited-{exchange.id}",
+            height="content",
+            placeholder=say("describe_shown"),
         )
         if following := desk.total - 1 - exchange.position:
             st.caption(say("edit_drops", n=following))

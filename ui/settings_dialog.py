@@ -53,4 +53,5 @@ def draw_settings(desk: Desk, say: Words) -> None:
                     enhancement=how.to_dict() if keep and how.active else {},
                 )
             )
+            desk.dialog = None
             st.rerun()

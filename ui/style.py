@@ -33,6 +33,9 @@ STYLE: Final = """
 [class*="st-key-under-"] button { min-height: 2rem; padding-top: 0; padding-bottom: 0; }
 [class*="st-key-under-"] button p { font-size: 0.85rem; }
 [class*="st-key-under-"] [data-testid="stCaptionContainer"] p { font-size: 0.8rem; }
+/* A popover is placed when it opens, before the camera is there. */
+.st-key-camera-box { min-height: 23rem; }
+.st-key-preview img { border-radius: 0.6rem; max-height: 200px; object-fit: contain; }
 .st-key-title h3 { font-size: 1.25rem; overflow-wrap: anywhere; }
 .st-key-tools { margin-bottom: -0.75rem; }
 .st-key-tools button { min-height: 2rem; padding-top: 0; padding-bottom: 0; }

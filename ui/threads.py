@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 TITLE_LENGTH = 40
 
 
-def draw_sidebar(desk: Desk, say: Words) -> DeltaGenerator:
-    """The whole sidebar; returns the place for what the engine can tell."""
+def draw_sidebar(desk: Desk, say: Words) -> tuple[DeltaGenerator, DeltaGenerator, str]:
+    """The frame of the sidebar.
+
+    Returns:
+        Places for the list and for what the engine can tell, and what is searched for.
+    """
     with st.sidebar:
         st.subheader("Sightdesk", anchor=False)
         st.caption(say("tagline"))
@@ -47,8 +51,7 @@ def draw_sidebar(desk: Desk, say: Words) -> DeltaGenerator:
             live=True,
             max_chars=200,
         )
-        with st.container(key="threads", gap="xxsmall"):
-            draw_list(desk, say, search or "")
+        threads = st.container(key="threads", gap="xxsmall")
         st.space("small")
         st.button(
             say("settings"),
@@ -58,11 +61,16 @@ def draw_sidebar(desk: Desk, say: Words) -> DeltaGenerator:
             on_click=_open_settings,
             args=(desk,),
         )
-        return st.empty()
+        return threads, st.empty(), search or ""
 
 
-def draw_list(desk: Desk, say: Words, search: str) -> None:
+def draw_list(place: DeltaGenerator, desk: Desk, say: Words, search: str) -> None:
     """The conversations, by the day of their last answer, the newest first."""
+    with place:
+        _draw_list(desk, say, search)
+
+
+def _draw_list(desk: Desk, say: Words, search: str) -> None:
     threads, total = desk.threads(search)
     if not threads:
         st.caption(say("no_match") if search.strip() else say("no_threads"))
@@ -123,7 +131,7 @@ def _start_anew(desk: Desk) -> None:
 
 
 def _open(desk: Desk, thread_id: str) -> None:
-    if not desk.open(thread_id):
+    if not desk.open(thread_id) and desk.trouble is None:
         desk.notices.append("gone")
 
 
