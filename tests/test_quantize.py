@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -340,6 +341,21 @@ def test_the_measurement_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert choose_quantization(Settings(cache_dir=blocked / "cache")).kind == "nf4"
+
+
+def test_what_was_measured_on_a_busy_machine_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake(monkeypatch, {"none": 0.02, "nf4": 0.01})
+    quick = quantize._measure
+
+    def starved(*given: Any) -> Any:
+        time.sleep(0.2)  # as if another process had the processor
+        return quick(*given)
+
+    monkeypatch.setattr(quantize, "_measure", starved)
+    assert choose_quantization(Settings(cache_dir=tmp_path)).kind == "nf4"
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_kept_measurements_are_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
