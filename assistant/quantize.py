@@ -314,7 +314,7 @@ def _speeds(
     speeds, failures = _measure(shape, device)
     wall, own = time.perf_counter() - wall, time.process_time() - own
     # What was measured while others had the processor is used now, and measured again next time.
-    busy = device.type == "cpu" and _SHORT_S < wall and own < _OWN_SHARE * wall
+    busy = device.type == "cpu" and wall > _SHORT_S and own < _OWN_SHARE * wall
     if file is not None and not failures and not busy:
         kept = list(known.items())[1 - _KEPT :] if len(known) >= _KEPT else list(known.items())
         with suppress(OSError):

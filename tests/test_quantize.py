@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -88,9 +88,10 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def measured_anew() -> Iterator[None]:
-    quantize._measure.cache_clear()
+    measure = quantize._measure
+    measure.cache_clear()
     yield
-    quantize._measure.cache_clear()
+    measure.cache_clear()
 
 
 def replaced(model: Any) -> set[str]:
