@@ -60,6 +60,10 @@ class Engine:
         self.prefixes = PrefixCache(prefix_bytes)
         self._images = ImageCache(_IMAGE_BYTES)
         self._lock = threading.RLock()
+        # A view of the last positions would make torch copy the whole output layer once a row.
+        self.model.get_output_embeddings().register_forward_pre_hook(
+            lambda _layer, given: (given[0].clone(memory_format=torch.contiguous_format),)
+        )
 
     @classmethod
     def load(

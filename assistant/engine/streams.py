@@ -68,8 +68,8 @@ class Stream(Iterator[str]):
 class Words:
     """Turns tokens into pieces of text that end where words do, up to the first stop string.
 
-    A piece ends behind white space or a character of a script that is written without spaces, so
-    that no reader sees half a word or half a character.
+    A piece ends behind white space, behind a character of a script that is written without spaces,
+    or before the punctuation that ends a word, so that no reader sees half a word or character.
     """
 
     def __init__(self, tokenizer: Any, stop: Sequence[str], put: Callable[[str], None]) -> None:
@@ -116,7 +116,14 @@ def _last_boundary(text: str) -> int:
         character = text[place - 1]
         if character.isspace() or _unspaced(character):
             return place
+        if place < len(text) and character.isalpha() and _ends_a_word(text[place]):
+            return place
     return 0
+
+
+def _ends_a_word(character: str) -> bool:
+    """Punctuation that is no part of words, as the apostrophe and the hyphen may be."""
+    return unicodedata.category(character)[0] == "P" and character not in "'’-_"
 
 
 def _unspaced(character: str) -> bool:
