@@ -42,6 +42,8 @@ def isolated_home(
     cache = tmp_path / "cache"
     if request.node.get_closest_marker("weights"):
         cache = request.getfixturevalue("base_cache")
+        # What is fastest differs from machine to machine, and answers with it.
+        monkeypatch.setenv("SIGHTDESK_QUANTIZE", "none")
     monkeypatch.setenv("SIGHTDESK_CACHE_DIR", str(cache))
     monkeypatch.setenv("SIGHTDESK_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
