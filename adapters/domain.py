@@ -56,7 +56,8 @@ def pooled_features(
     Raises:
         ImageError: a picture cannot be opened.
     """
-    encoder: Any = fused(tower).to(torch.bfloat16).to(memory_format=torch.channels_last)
+    encoder: Any = fused(tower)
+    encoder = encoder.to(torch.bfloat16).to(memory_format=torch.channels_last)
     rows = []
     for start in range(0, len(pictures), _BATCH):
         part = [open_image(picture).pixels for picture in pictures[start : start + _BATCH]]

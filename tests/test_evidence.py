@@ -18,6 +18,7 @@ from assistant.evidence import (
     UNFAMILIAR,
     Domain,
     Evidence,
+    hint,
     imagenet_names,
     judge,
     likeliest,
@@ -190,6 +191,13 @@ def test_unlikely_names_are_not_told() -> None:
 @pytest.mark.parametrize("answer", [CANT_TELL, f" {CANT_TELL}\n", ""])
 def test_a_refusal_stays_a_refusal(answer: str) -> None:
     assert modest(answer, of(("website", 0.9))) == answer
+
+
+def test_the_prompt_is_told_only_what_helps() -> None:
+    sure, unsure = (("hen", 0.9), ("ox", 0.05)), (("hen", 0.4), ("ox", 0.4))
+    assert hint(of(*sure)) == "The picture may show: hen."
+    assert hint(of(*unsure)) is None
+    assert hint(of(*sure, familiar=True)) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

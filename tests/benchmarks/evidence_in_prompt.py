@@ -27,7 +27,7 @@ from rich.progress import track
 from adapters.metrics import normalize_answer, normalize_label
 from adapters.mixture import CaptionSource
 from adapters.rows import read_labels
-from assistant.engine import Engine, Sampling, Turn
+from assistant.engine import EncodedImage, Engine, Sampling, Turn
 from assistant.evidence import Evidence, judge, shipped_domain
 from assistant.images import open_image
 from assistant.prompts import LABEL_QUESTION
@@ -83,20 +83,31 @@ def items(given: argparse.Namespace) -> list[Item]:
     return [item for group in kept.values() for item in group]
 
 
-def ask(engine: Engine, part: Sequence[Item], start: float | None) -> list[tuple[str, Evidence]]:
-    """Answers, with names from that probability on before the question, and the evidence."""
-    images = engine.encode_images([open_image(item.path) for item in part])
-    tower = engine.model.model.vision_tower
-    asked, seen = [], []
-    for item, image in zip(part, images, strict=True):
-        assert image.pooled is not None
-        evidence = judge(image.pooled, tower, shipped_domain())
+def ask(
+    engine: Engine,
+    asked: Sequence[tuple[Item, EncodedImage, Evidence]],
+    start: float | None,
+) -> list[str]:
+    """Answers, with the names from that probability on before the question."""
+    conversations = []
+    for item, image, evidence in asked:
         names = [name for name, share in evidence.names if start and share >= start]
         words = f"The picture may show: {', '.join(names)}. " if names else ""
-        asked.append(([Turn("user", words + item.question, (image.id,))], [image]))
-        seen.append(evidence)
-    answers = engine.generate_batch(asked, sampling=Sampling(max_tokens=24))
-    return [(answer.text, evidence) for answer, evidence in zip(answers, seen, strict=True)]
+        conversations.append(([Turn("user", words + item.question, (image.id,))], [image]))
+    answers = engine.generate_batch(conversations, sampling=Sampling(max_tokens=24))
+    return [answer.text for answer in answers]
+
+
+def look(engine: Engine, part: Sequence[Item]) -> list[tuple[Item, EncodedImage, Evidence]]:
+    """The questions with their pictures encoded and judged."""
+    tower = engine.model.model.vision_tower
+    seen = []
+    for item, image in zip(
+        part, engine.encode_images([open_image(item.path) for item in part]), strict=True
+    ):
+        assert image.pooled is not None
+        seen.append((item, image, judge(image.pooled, tower, shipped_domain())))
+    return seen
 
 
 def main() -> None:
@@ -112,19 +123,19 @@ def main() -> None:
     tallies: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
     shown = 0
     for begin in track(range(0, len(questions), BATCH), "Asking", console=ERRORS):
-        part = questions[begin : begin + BATCH]
-        plain = ask(engine, part, None)
+        seen = look(engine, questions[begin : begin + BATCH])
+        plain = ask(engine, seen, None)
         for start in FROM:
-            which = [i for i, (_, seen) in enumerate(plain) if seen.names[0][1] >= start]
-            hinted = ask(engine, [part[i] for i in which], start) if which else []
-            for i, (answer, evidence) in zip(which, hinted, strict=True):
-                item, before = part[i], plain[i][0]
+            which = [i for i, (_, _, found) in enumerate(seen) if found.names[0][1] >= start]
+            hinted = ask(engine, [seen[i] for i in which], start) if which else []
+            for i, answer in zip(which, hinted, strict=True):
+                item, _, evidence = seen[i]
                 side = "familiar" if evidence.familiar else "unfamiliar"
-                pair = item.right(before), item.right(answer)
+                pair = item.right(plain[i]), item.right(answer)
                 tallies[f"{item.kind}, {side}, names from {start}"].append(pair)
-                if shown < given.examples and before != answer:
+                if shown < given.examples and plain[i] != answer:
                     shown += 1
-                    ERRORS.print(f"{item.path.name} {item.question} | {before} | {answer}")
+                    ERRORS.print(f"{item.path.name} {item.question} | {plain[i]} | {answer}")
     result: dict[str, Any] = {
         name: {
             "n": len(pairs),

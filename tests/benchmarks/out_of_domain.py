@@ -49,7 +49,7 @@ def auroc(familiar: torch.Tensor, unlike: torch.Tensor) -> float:
 
 def pictures_in(folder: Path, limit: int) -> list[Image.Image]:
     """Pictures in a folder that are large enough to show something, at an even spacing."""
-    found = []
+    found: list[Image.Image] = []
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     for path in paths[:: max(1, len(paths) // (2 * limit))]:
         try:
