@@ -218,3 +218,17 @@ def hint(evidence: Evidence) -> str | None:
     if evidence.familiar or not names:
         return None
     return f"The picture may show: {', '.join(names)}."
+
+
+def with_hint(question: str, seen: Sequence[Evidence]) -> str:
+    """The question as it is put to the model: behind what the encoder sees, where that helps."""
+    hints = [words for evidence in seen if (words := hint(evidence)) is not None]
+    return " ".join([*dict.fromkeys(hints), question])
+
+
+def needed_caution(answer: str, seen: Sequence[Evidence]) -> str | None:
+    """What to say beside an answer about pictures of which one is unfamiliar, else None."""
+    doubtful = next((evidence for evidence in seen if not evidence.familiar), None)
+    if doubtful is None or modest(answer, doubtful) == answer:
+        return None
+    return caution(doubtful)

@@ -76,6 +76,7 @@ class ScriptedEngine:
     pieces: tuple[str, ...] = ("A", " red", " square.")
     calls: list[tuple[str, Any]] = field(default_factory=list)
     fails_with: BaseException | None = None
+    sees: Any = None
 
     def load(self, base: str | None, adapter: str | None, **_: Any) -> ScriptedEngine:
         self.calls.append(("load", (base, adapter)))
@@ -102,6 +103,9 @@ class ScriptedEngine:
     def describe(self, images: Sequence[str], **how: Any) -> list[Answer]:
         self.calls.append(("describe", how))
         return [Answer(f"Picture\n{image[:4]}.") for image in images]
+
+    def evidence(self, _image: str) -> Any:
+        return self.sees
 
     def named(self, call: str) -> list[Any]:
         return [given for name, given in self.calls if name == call]
@@ -154,6 +158,20 @@ def test_ask_streams_the_pieces_as_they_come(
 def test_ask_prints_the_answer_on_one_line(engine: ScriptedEngine, photo: Path) -> None:
     result = RUNNER.invoke(app, ["ask", str(photo), "What is it?"])
     assert (result.exit_code, result.stdout, result.stderr) == (0, "A red square.\n", "")
+
+
+def test_ask_about_an_unfamiliar_picture_owns_up(engine: ScriptedEngine, photo: Path) -> None:
+    from assistant.evidence import UNFAMILIAR, Evidence
+
+    engine.sees = Evidence((("hen", 0.9),), 0.0, False)
+    result = RUNNER.invoke(app, ["ask", str(photo), "What is it?"])
+    caution = f"{UNFAMILIAR} It may show: hen."
+    assert result.stdout == f"A red square.\n{caution}\n"
+    ((turns, _, _),) = engine.named("stream")
+    assert turns[0].text == "The picture may show: hen. What is it?"
+    row = json.loads(RUNNER.invoke(app, ["ask", str(photo), "What is it?", "--json"]).stdout)
+    assert (row["answer"], row["caution"]) == ("A red square.", caution)
+    assert row["question"] == "What is it?"
 
 
 def test_ask_json(engine: ScriptedEngine, photo: Path) -> None:

@@ -23,7 +23,9 @@ from assistant.evidence import (
     judge,
     likeliest,
     modest,
+    needed_caution,
     shipped_domain,
+    with_hint,
 )
 from assistant.llava import ensure_embedded, load_base
 from assistant.prompts import CANT_TELL
@@ -198,6 +200,20 @@ def test_the_prompt_is_told_only_what_helps() -> None:
     assert hint(of(*sure)) == "The picture may show: hen."
     assert hint(of(*unsure)) is None
     assert hint(of(*sure, familiar=True)) is None
+
+
+def test_one_unfamiliar_picture_is_enough_for_a_caution() -> None:
+    known, strange = of(("dog", 0.9), familiar=True), of(("hen", 0.9))
+    assert needed_caution("A dog.", [known]) is None
+    assert needed_caution("A dog.", [known, strange]) == f"{UNFAMILIAR} It may show: hen."
+    assert needed_caution(CANT_TELL, [strange]) is None
+    assert needed_caution("A dog.", []) is None
+
+
+def test_hints_come_before_the_question_once() -> None:
+    strange = of(("hen", 0.9))
+    assert with_hint("What is it?", [strange, strange]) == "The picture may show: hen. What is it?"
+    assert with_hint("What is it?", []) == "What is it?"
 
 
 @pytest.mark.parametrize("kind", KINDS)

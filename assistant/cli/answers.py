@@ -100,23 +100,33 @@ def ask(
     with show_progress() as report:
         engine = _load_engine(base, adapter, quantize, settings, report)
         from assistant.engine import Sampling, Turn
+        from assistant.evidence import needed_caution, with_hint
 
         report("Looking at the picture", None)
         encoded = engine.encode_images(pictures)
-    turns = [Turn("user", question, tuple(picture.id for picture in pictures))]
+        seen = [evidence for each in encoded if (evidence := engine.evidence(each)) is not None]
+    asked = with_hint(question, seen)
+    turns = [Turn("user", asked, tuple(picture.id for picture in pictures))]
     sampling = Sampling(
         max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed, beams=beams
     )
     if not as_json and beams == 1:
+        said = ""
         for piece in engine.stream(turns, encoded, sampling=sampling):
             typer.echo(piece, nl=False)
+            said += piece
         typer.echo()
+        if (caution := needed_caution(said, seen)) is not None:
+            typer.echo(caution)
         return
     with show_progress() as report:
         report("Answering", None)
         answer = engine.generate(turns, encoded, sampling=sampling)
+    caution = needed_caution(answer.text, seen)
     if not as_json:
         typer.echo(answer.text)
+        if caution is not None:
+            typer.echo(caution)
         return
     row = {
         "image": image,
@@ -124,6 +134,7 @@ def ask(
         **_enhanced_id(originals[0], pictures[0]),
         "question": question,
         "answer": answer.text,
+        **({"caution": caution} if caution is not None else {}),
         **_origin(engine, answer),
         **_enhancement_field(enhancement),
     }
@@ -295,6 +306,4 @@ def _load_engine(
     report("Loading the model", None)
     from assistant.engine import Engine
 
-    return Engine.load(
-        base, adapter, quantize=quantize, settings=settings, progress=report
-    )
+    return Engine.load(base, adapter, quantize=quantize, settings=settings, progress=report)
