@@ -42,7 +42,7 @@ class _SharedLayer(DynamicLayer):
     """A layer whose first ``fixed`` places stay where they are when beams change places."""
 
     def __init__(self, prompt: DynamicLayer, beams: int, room: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         keys, values = prompt.keys, prompt.values
         assert keys is not None and values is not None
         self.lazy_initialization(keys, values)
@@ -116,7 +116,11 @@ def beam_search(
         logits_to_keep=1,
     )
     logits = output.logits[:, -1].float()
-    cache.layers = [_SharedLayer(layer, beams, max_tokens) for layer in cache.layers]
+    cache.layers = [
+        _SharedLayer(layer, beams, max_tokens)
+        for layer in cache.layers
+        if isinstance(layer, DynamicLayer)
+    ]
     done = [_Hypotheses(beams) for _ in range(count)]
     running = list(range(count))  # prompts that are still written, in the order of the rows
     written: list[list[tuple[int, ...]]] = [[()] for _ in running]
@@ -216,11 +220,12 @@ def _move(
     cache: DynamicCache, rows: Sequence[int], moved: Sequence[int], count: int, beams: int
 ) -> None:
     """Give every beam what its origin has written; drop prompts that are done."""
-    device = cache.layers[0].device
+    layers = [layer for layer in cache.layers if isinstance(layer, _SharedLayer)]
+    device = layers[0].device
     places = torch.tensor(moved, device=device)
     if len(rows) < count:
-        for layer in cache.layers:
+        for layer in layers:
             layer.keep(places)
     elif list(moved) != list(range(count * beams)):
-        for layer in cache.layers:
+        for layer in layers:
             layer.move(places)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from transformers import DynamicCache
@@ -116,21 +116,24 @@ def _restored(layers: Layers | None, length: int) -> DynamicCache:
 
 def _kept(cache: DynamicCache) -> Layers | None:
     """The cache's tensors, None where it is of a kind that cannot be cut to a shorter prefix."""
-    if not all(type(layer) is DynamicLayer for layer in cache.layers):
-        return None
-    return tuple((layer.keys, layer.values) for layer in cache.layers)
+    kept = []
+    for layer in cache.layers:
+        if type(layer) is not DynamicLayer or layer.keys is None or layer.values is None:
+            return None
+        kept.append((layer.keys, layer.values))
+    return tuple(kept)
 
 
 def _chooser(
     model: Any, sampling: Sampling
 ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     """Chooses the next token ``[1]`` from the ids so far ``[1, L]`` and logits ``[1, vocab]``."""
-    processors = LogitsProcessorList()
+    processors: Any = LogitsProcessorList()
     penalty = model.generation_config.repetition_penalty
     if penalty is not None and penalty != 1.0:
         processors.append(RepetitionPenaltyLogitsProcessor(penalty))
     if sampling.temperature == 0:
-        return lambda seen, logits: processors(seen, logits.float()).argmax(-1)
+        return lambda seen, logits: cast(torch.Tensor, processors(seen, logits.float()).argmax(-1))
     processors.append(TemperatureLogitsWarper(sampling.temperature))
     if sampling.top_p < 1:
         processors.append(TopPLogitsWarper(sampling.top_p))
