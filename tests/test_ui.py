@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Slider
 
 import assistant.engine
 from assistant.errors import StoreError, WeightsError
@@ -89,6 +90,10 @@ def desk_of(page: AppTest) -> Desk:
     return desk
 
 
+def slider(page: AppTest, label: str) -> Slider:
+    return next(found for found in page.slider if found.label == label)
+
+
 def labels(page: AppTest) -> list[str]:
     return [button.label.replace("\\", "") for button in page.button]
 
@@ -134,7 +139,7 @@ def test_a_photo_alone_is_described_and_stored(
     assert (details["computed"], details["reused"], details["finish"]) == (12, 60, "stop")
     assert 0 <= details["first_word"] <= details["total"]
     assert details["evidence"][name]["names"][0] == ["banana", 0.83]
-    assert page.query_params["thread"] == [summary.id]
+    assert page.query_params["thread"] in (summary.id, [summary.id])
 
 
 def test_a_follow_up_goes_with_the_earlier_turns(
@@ -174,8 +179,8 @@ def test_the_message_settings_reach_the_engine(
     page: AppTest, engine: ScriptedEngine, banana: bytes
 ) -> None:
     press(page, "Settings")
-    page.slider[-2].set_value(0.8)
-    page.slider[-1].set_value(200)
+    slider(page, "Temperature").set_value(0.8)
+    slider(page, "Longest answer, in tokens").set_value(200)
     page.number_input[0].set_value(7)
     press(page, "Save")
     send(page, jpg=banana)
@@ -299,7 +304,7 @@ def test_an_engine_without_a_gaze_offers_none(
 def test_adjusted_photos_go_to_the_model_and_the_originals_are_kept(
     page: AppTest, engine: ScriptedEngine, banana: bytes
 ) -> None:
-    next(slider for slider in page.slider if slider.label == "Contrast").set_value(1.6).run()
+    slider(page, "Contrast").set_value(1.6).run()
     send(page, "What is this?", jpg=banana)
     name = open_image(banana).id
     ((used,),) = engine.given
@@ -367,7 +372,7 @@ def test_threads_are_opened_renamed_and_deleted(engine: ScriptedEngine) -> None:
     second = fill(2)[1]
     page = open_page()
     press(page, "Thread 0")
-    assert page.subheader[-1].value == "Thread 0"
+    assert "Thread 0" in [subheader.value for subheader in page.subheader]
     choose(page, "Conversation", "rename")
     page.text_input[-1].set_value("<b>Mine</b>")
     press(page, "Save")
@@ -444,7 +449,7 @@ def test_hostile_text_is_shown_as_text(
     for element in marked:
         text = getattr(element, "value", None)
         text = text if isinstance(text, str) else element.label
-        assert "](http" not in text and "<img" not in text, text
+        assert not re.search(r"(?<!\\)(\]|<)", text), text
 
 
 def test_a_model_that_cannot_be_loaded_is_one_sentence_and_a_second_try(
@@ -512,7 +517,7 @@ def test_a_corrupted_database_lets_the_page_answer_and_is_tried_again(
         leftover.unlink()
     database.write_bytes(b"this is no database" * 1000)
     page = open_page()
-    assert "**Nothing is being saved right now**" in page.markdown[0].value
+    assert any("Nothing is being saved right now" in text.value for text in page.markdown)
     send(page, "What is this?", jpg=banana)
     assert said(page, "assistant") == ["A yellow banana."]
     press(page, "Try again")

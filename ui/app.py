@@ -43,7 +43,7 @@ def main() -> None:
     if desk.begin(st.query_params.get("thread")) and desk.trouble is None:
         desk.notices.append("gone")
     say = get_words(desk)
-    draw_style()
+    draw_style(say.language)
     threads, place, search = draw_sidebar(desk, say)
     # While the model loads, the list is there; else it waits for what a message changes in it.
     loading = not get_room().ready

@@ -9,6 +9,8 @@ from typing import Final
 
 import streamlit as st
 
+from ui.words import Language
+
 STYLE: Final = """
 <style>
 /* A photo is a button: the picture is seen, the button over it is pressed. */
@@ -57,6 +59,11 @@ STYLE: Final = """
 """
 
 
-def draw_style() -> None:
-    """Put the style sheet into the page."""
+TAGS: Final = {"en": "en", "zh": "zh-CN"}
+
+
+def draw_style(language: Language) -> None:
+    """Put the style sheet into the page, and its language, so that it is read out in it."""
     st.html(STYLE)
+    script = f"<script>document.documentElement.lang = '{TAGS[language]}';</script>"
+    st.html(script, unsafe_allow_javascript=True)
