@@ -46,7 +46,7 @@ def settings(base_cache: Path) -> Settings:
 @pytest.fixture(scope="module")
 def bare(settings: Settings) -> Engine:
     """The base alone: SmolLM2 as it was published, with a random projector."""
-    return Engine.load(base=str(embedded_directory(settings)), settings=settings)
+    return Engine.load(base=str(embedded_directory(settings)), quantize="none", settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def engine(settings: Settings) -> Engine:
     """The base with the adapter that ships."""
     if not (shipped_adapter() / WEIGHTS_FILE).is_file():
         pytest.skip(f"there is no adapters/embedded/{WEIGHTS_FILE} in this checkout")
-    return Engine.load(base="embedded", adapter="embedded", settings=settings)
+    return Engine.load(base="embedded", adapter="embedded", quantize="none", settings=settings)
 
 
 @pytest.fixture(scope="module")

@@ -97,9 +97,7 @@ def test_stream_gives_what_generate_gives(
     assert whole.text
 
 
-def test_beams_have_no_words_before_their_end(
-    engine: Engine, images: list[EncodedImage]
-) -> None:
+def test_beams_have_no_words_before_their_end(engine: Engine, images: list[EncodedImage]) -> None:
     sampling = Sampling(max_tokens=8, beams=2)
     whole = engine.generate(ask(images[0]), images[:1], sampling=sampling)
     assert list(engine.stream(ask(images[0]), images[:1], sampling=sampling)) == [whole.text]
