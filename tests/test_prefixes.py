@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -226,6 +227,24 @@ def test_a_cancelled_answer_leaves_the_engine_free(
         [Turn("user", "What is it?", (images[0].id,))], images, sampling=Sampling(max_tokens=2)
     )
     assert follow.reused > 0, "what was computed before the stop is kept"
+
+
+def test_a_stream_that_nobody_reads_any_more_stops(
+    engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine.model.generation_config, "eos_token_id", None)
+    lengths = counted(engine, monkeypatch)
+    stream = engine.stream(
+        [Turn("user", "What is it?", (images[0].id,))],
+        images,
+        sampling=Sampling(max_tokens=900, temperature=2.0, seed=1),
+    )
+    next(stream)
+    (worker,) = [each for each in threading.enumerate() if each.name == "sightdesk-write"]
+    del stream
+    gc.collect()
+    worker.join()
+    assert 1 < len(lengths) < 900
 
 
 @pytest.mark.parametrize("beams", [2, 4])

@@ -9,6 +9,7 @@ import queue
 import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.engine.values import Answer
@@ -17,40 +18,55 @@ Write = Callable[[Callable[[str], None], threading.Event], Answer]
 """Writes an answer: is given where pieces of text go, and an event that asks it to stop."""
 
 
+@dataclass
+class _Desk:
+    """What writer and reader share; the writer knows no more than this of its reader."""
+
+    pieces: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    answer: Answer | None = None
+    failure: BaseException | None = None
+
+
+def _run(write: Write, desk: _Desk) -> None:
+    try:
+        desk.answer = write(desk.pieces.put, desk.cancelled)
+    except BaseException as error:  # handed to the reader, which raises it
+        desk.failure = error
+    finally:
+        desk.pieces.put(None)
+
+
 class Stream(Iterator[str]):
     """Pieces of whole words; ``answer`` is there once the stream has ended or was closed."""
 
     def __init__(self, write: Write) -> None:
-        self.answer: Answer | None = None
-        self._pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._cancelled = threading.Event()
-        self._failure: BaseException | None = None
-        self._write = write
-        self._worker = threading.Thread(target=self._run, name="sightdesk-write", daemon=True)
+        self._desk = _Desk()
+        self._worker = threading.Thread(
+            target=_run, args=(write, self._desk), name="sightdesk-write", daemon=True
+        )
         self._worker.start()
 
-    def _run(self) -> None:
-        try:
-            self.answer = self._write(self._pieces.put, self._cancelled)
-        except BaseException as error:  # handed to the reader, which raises it
-            self._failure = error
-        finally:
-            self._pieces.put(None)
+    @property
+    def answer(self) -> Answer | None:
+        """The whole answer and what it took, None while it is being written."""
+        return self._desk.answer
 
     def __next__(self) -> str:
-        piece = None if self._cancelled.is_set() else self._pieces.get()
+        desk = self._desk
+        piece = None if desk.cancelled.is_set() else desk.pieces.get()
         if piece is not None:
             return piece
-        self._pieces.put(None)  # for whoever asks again
+        desk.pieces.put(None)  # for whoever asks again
         self._worker.join()
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
+        if desk.failure is not None:
+            failure, desk.failure = desk.failure, None
             raise failure
         raise StopIteration
 
     def close(self) -> None:
         """Stop the model at its next token and wait until it is free."""
-        self._cancelled.set()
+        self._desk.cancelled.set()
         self._worker.join()
 
     def __enter__(self) -> Stream:
@@ -60,9 +76,7 @@ class Stream(Iterator[str]):
         self.close()
 
     def __del__(self) -> None:
-        cancelled = getattr(self, "_cancelled", None)
-        if cancelled is not None:
-            cancelled.set()
+        self._desk.cancelled.set()
 
 
 class Words:
