@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS = 120.0
+SECONDS = 60.0
 """Patience with one step, on a machine that does other things too."""
 
 OPTIONS = (

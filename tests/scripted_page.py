@@ -113,21 +113,30 @@ class ScriptedEngine:
         self.streams.append(ScriptedStream(answer, self.delay))
         return self.streams[-1]
 
-    def look(self, turns: Sequence[Any], images: Sequence[Any], answer: str) -> list[Any]:
+    def look(
+        self,
+        turns: Sequence[Any],
+        pictures: Sequence[Any],
+        answer: str,
+        *,
+        progress: Callable[[float], None] | None = None,
+    ) -> list[Any]:
         """As Engine.look: a spot that wanders from the upper left to the lower right."""
         from assistant.engine.values import Gaze
 
         words = answer.split()
         found = []
+        if progress is not None:
+            progress(0.5)
         for place, word in enumerate(words):
             centre = ROWS * (place + 0.5) / len(words)
             cells = [
                 [2.0 ** -((row - centre) ** 2 + (column - centre) ** 2) for column in range(ROWS)]
                 for row in range(ROWS)
             ]
-            total = sum(map(sum, cells)) * len(images)
+            total = sum(map(sum, cells)) * len(pictures)
             grid = tuple(tuple(cell / total for cell in row) for row in cells)
-            found += [Gaze(word, image.id, grid) for image in images]
+            found += [Gaze(word, image.id, grid) for image in pictures]
         return found
 
     def evidence(self, image: Any) -> Any:

@@ -268,8 +268,14 @@ def test_what_the_encoder_sees_is_shown_with_its_doubt(
     engine.familiar = False
     send(page, jpg=banana)
     doubt = "This does not look like pictures I was trained on."
-    assert any(doubt in caption.value for caption in page.caption)
-    choose(page, "More", "evidence")
+    told = f"{doubt} It may show: banana."
+    assert any(told in caption.value.replace("\\", "") for caption in page.caption)
+    hint = "The picture may show: banana."
+    assert engine.asked[-1][-1][1] == f"{hint} {DESCRIBE['sentence']}"
+    send(page, "What colour is it?")
+    assert engine.asked[-1][0][1] == f"{hint} {DESCRIBE['sentence']}", "repeated as it was"
+    assert engine.asked[-1][-1][1] == "What colour is it?"
+    choose(page, "More", "evidence", 0)
     assert page.warning[0].value == doubt
     bars = [bar.proto.text for bar in page.get("progress")]
     assert bars[0] == "banana · 83%"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from assistant.errors import SightdeskError
@@ -16,6 +16,7 @@ from ui.conversation import make_turns, pictures_in
 
 if TYPE_CHECKING:
     from assistant.engine import EncodedImage, Engine, Sampling, Turn
+    from assistant.evidence import Evidence
     from assistant.store import Exchange, State
     from ui.desk import Desk
     from ui.engine_room import EngineRoom
@@ -70,8 +71,6 @@ def write_answer(
 
 
 def _turns(desk: Desk, exchange: Exchange, *, without: bool) -> list[Turn]:
-    from dataclasses import replace
-
     earlier = [e for e in desk.exchanges if e.position < exchange.position]
     last = replace(exchange, used=exchange.images) if without else exchange
     return make_turns([*earlier, last])
@@ -102,8 +101,10 @@ def _stream(
         if fresh:
             written.details["encode"] = time.perf_counter() - began
         shown = [image for image in images if image.id in turns[-1].images]
-        if evidence := read_evidence(shown, engine):
-            written.details["evidence"] = evidence
+        seen = read_evidence(shown, engine)
+        if seen:
+            written.details["evidence"] = {id: each.to_dict() for id, each in seen.items()}
+            turns = _with_hint(turns, list(seen.values()), written)
         asked = time.perf_counter()
         stream = engine.stream(turns, images, sampling=sampling)
         try:
@@ -115,6 +116,8 @@ def _stream(
                     screen.show(written.text.strip())
             written.state = "done"
         finally:
+            if seen:
+                _note_caution(list(seen.values()), written)
             written.details["total"] = time.perf_counter() - began
             written.details["answer"] = time.perf_counter() - asked
             if (answer := stream.answer) is not None:
@@ -137,18 +140,33 @@ def encode(ids: list[str], desk: Desk, engine: Engine) -> list[EncodedImage]:
     return [known[id] for id in ids]
 
 
-def read_evidence(images: list[EncodedImage], engine: Engine) -> dict[str, Any]:
-    """What the encoder sees, by image id, fit for JSON; empty where the engine cannot tell."""
+def read_evidence(images: list[EncodedImage], engine: Engine) -> dict[str, Evidence]:
+    """What the encoder sees, by image id; empty where the engine cannot tell."""
     look = getattr(engine, "evidence", None)
-    found: dict[str, Any] = {}
-    for image in images if look is not None else ():
-        if (evidence := look(image)) is not None:
-            found[image.id] = {
-                "names": [[name, share] for name, share in evidence.names],
-                "familiarity": evidence.familiarity,
-                "familiar": evidence.familiar,
-            }
-    return found
+    found = {image.id: look(image) for image in images} if look is not None else {}
+    return {id: evidence for id, evidence in found.items() if evidence is not None}
+
+
+def _with_hint(turns: list[Turn], seen: list[Evidence], written: Written) -> list[Turn]:
+    """The turns, with what the encoder sees before the question, where that helps."""
+    from assistant.evidence import with_hint
+
+    *earlier, last = turns
+    question = with_hint(last.text, seen)
+    if question == last.text:
+        return turns
+    # Later turns must repeat it as it was, or its keys and values would be computed again.
+    written.details["asked"] = question
+    return [*earlier, replace(last, text=question)]
+
+
+def _note_caution(seen: list[Evidence], written: Written) -> None:
+    """Keep that the picture is unlike the training ones, with the encoder's guess."""
+    from assistant.evidence import needed_caution, notable
+
+    if needed_caution(written.text, seen) is not None:
+        doubtful = next(each for each in seen if not each.familiar)
+        written.details["caution"] = notable(doubtful)
 
 
 def _keep(

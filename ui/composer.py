@@ -9,7 +9,7 @@ import streamlit as st
 
 from assistant.enhance import Enhancement, enhance
 from assistant.errors import SightdeskError
-from assistant.images import LoadedImage, fit_within, image_id
+from assistant.images import LoadedImage, fit_within, image_id, open_image
 from assistant.settings import get_settings
 from ui.conversation import MAX_PHOTOS
 from ui.photos import FILE_TYPES, Photo, open_photos
@@ -232,7 +232,9 @@ def preview_photo(desk: Desk) -> Photo | None:
     for exchange in reversed(desk.exchanges):
         if exchange.images and desk.keeper is not None:
             try:
-                return Photo(exchange.names[0], desk.keeper.load_image(exchange.images[0]))
+                # The small one: this is drawn in every run of the page.
+                small = open_image(desk.keeper.thumbnail(exchange.images[0]))
+                return Photo(exchange.names[0], small)
             except SightdeskError:
                 return None
     return None

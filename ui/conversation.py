@@ -50,7 +50,9 @@ def make_turns(exchanges: Sequence[Exchange]) -> list[Turn]:
         if exchange.id not in told:
             waiting = exchange.used or waiting
             continue
-        turns.append(Turn("user", exchange.question, exchange.used or waiting))
+        # As it was put to the model, with what the encoder saw; the last one is put anew.
+        asked = exchange.question if exchange is last else exchange.details.get("asked")
+        turns.append(Turn("user", asked or exchange.question, exchange.used or waiting))
         waiting = ()
         if exchange is not last:
             turns.append(Turn("assistant", exchange.answer))

@@ -53,10 +53,8 @@ def draw_dialog(desk: Desk, say: Words, engine: Engine | None) -> None:
         title, draw = say("gaze"), lambda: draw_gaze(exchange, desk, say, engine)
     else:
         return
-    wide = kind in ("photo", "gaze")
-    st.dialog(
-        escape_markdown(title), width="large" if wide else "small", on_dismiss=partial(close, desk)
-    )(draw)()
+    width = {"photo": "large", "gaze": "medium"}.get(kind, "small")
+    st.dialog(escape_markdown(title), width=width, on_dismiss=partial(close, desk))(draw)()
 
 
 def close(desk: Desk) -> None:

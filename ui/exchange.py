@@ -9,6 +9,7 @@ import streamlit as st
 
 from assistant.errors import SightdeskError
 from ui.answering import write_answer
+from ui.evidence import read as read_evidence
 from ui.plain import escape_markdown, one_line
 from ui.session import get_room
 from ui.troubles import draw_error
@@ -153,8 +154,13 @@ def draw_outcome(exchange: Exchange, say: Words) -> None:
         st.caption(say("cut"))
     elif not exchange.answer and not exchange.error:
         st.caption(say("nothing_said"))
-    if any(not seen.get("familiar", True) for seen in _evidence(exchange).values()):
-        st.caption(f":material/help: {say('unfamiliar')}")
+    caution = exchange.details.get("caution")
+    if isinstance(caution, list):
+        text = say("unfamiliar")
+        if caution:
+            names = escape_markdown(", ".join(map(str, caution)))
+            text = f"{text} {say('unfamiliar_names', names=names)}"
+        st.caption(f":material/help: {text}")
 
 
 def draw_beside(exchange: Exchange, say: Words) -> None:
@@ -237,17 +243,10 @@ def _more(exchange: Exchange, say: Words, engine: Engine | None) -> dict[str, st
         options["correct"] = say("correct")
     if exchange.enhancement and exchange.images != exchange.used and engine is not None:
         options["without"] = say("without")
-    if _evidence(exchange):
+    if read_evidence(exchange.details):
         options["evidence"] = say("evidence")
     options["details"] = say("details")
     return options
-
-
-def _evidence(exchange: Exchange) -> dict[str, dict]:
-    seen = exchange.details.get("evidence")
-    if not isinstance(seen, dict):
-        return {}
-    return {id: value for id, value in seen.items() if isinstance(value, dict)}
 
 
 def _has_photo(exchange: Exchange, desk: Desk) -> bool:

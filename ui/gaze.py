@@ -1,7 +1,12 @@
-"""Where it looked: the photo with the weight that its parts had for each word of the answer."""
+"""Where it looked: the photo with the weight that its parts had for each word of the answer.
+
+The engine hides parts of the photo and sees which words suffer, which takes a while; what it found
+is kept while the conversation is open.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -14,7 +19,9 @@ from ui.session import get_room
 from ui.troubles import draw_error
 
 if TYPE_CHECKING:
-    from assistant.engine import Engine
+    from collections.abc import Callable
+
+    from assistant.engine import Engine, Gaze
     from assistant.store import Exchange
     from ui.desk import Desk
     from ui.words import Words
@@ -23,12 +30,18 @@ if TYPE_CHECKING:
 def draw_gaze(exchange: Exchange, desk: Desk, say: Words, engine: Engine) -> None:
     """The panel for one answer."""
     if exchange.id not in desk.gazes:
-        with st.spinner(say("gaze_computing")):
-            try:
-                desk.gazes[exchange.id] = compute(exchange, desk, engine)
-            except SightdeskError as error:
-                draw_error(str(error), say)
-                return
+        bar = st.progress(0.0, text=say("gaze_computing"))
+
+        def report(share: float) -> None:
+            bar.progress(min(max(share, 0.0), 1.0), text=say("gaze_computing"))
+
+        try:
+            desk.gazes[exchange.id] = compute(exchange, desk, engine, report)
+        except SightdeskError as error:
+            draw_error(str(error), say)
+            return
+        finally:
+            bar.empty()
     words = by_word(desk.gazes[exchange.id])
     if not words:
         st.caption(say("gaze_none"))
@@ -80,10 +93,17 @@ def draw_sentence(
     st.text(say("gaze_text", word=word, **fields) if place else say("gaze_text_whole", **fields))
 
 
-def compute(exchange: Exchange, desk: Desk, engine: Engine) -> list[Any]:
-    """Ask the engine; the whole conversation up to this answer counts."""
+def compute(
+    exchange: Exchange, desk: Desk, engine: Engine, report: Callable[[float], None]
+) -> list[Gaze]:
+    """Ask the engine; the whole conversation up to this answer counts.
+
+    Args:
+        report: is told the share that is done; may raise to give up.
+    """
     turns = make_turns([e for e in desk.exchanges if e.position <= exchange.position])
-    with get_room().turn(lambda: None):
-        pictures = [desk.picture(id) for id in pictures_in(turns)]
-        found: list[Any] = engine.look(turns, pictures, exchange.answer)
-    return found
+    if asked := exchange.details.get("asked"):
+        turns[-1] = replace(turns[-1], text=asked)
+    pictures = [desk.picture(id) for id in pictures_in(turns)]
+    with get_room().turn(lambda: report(0.0)):
+        return engine.look(turns, pictures, exchange.answer, progress=report)

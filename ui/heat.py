@@ -18,7 +18,7 @@ Grid = np.ndarray
 
 COLOURS = "inferno"
 LONGEST = 900
-STRONGEST = 0.75
+STRONGEST = 0.55
 """Opacity of the overlay where most weight lies."""
 
 PLACES = (
@@ -95,12 +95,11 @@ def overlay(pixels: Image.Image, grid: Grid, peak: float) -> Image.Image:
     small = fit_within(pixels, LONGEST)
     weight = np.clip(grid / peak if peak > 0 else np.zeros_like(grid), 0, 1)
     smooth = Image.fromarray(weight.astype(np.float32)).resize(small.size, Image.Resampling.BICUBIC)
-    heat = np.clip(np.asarray(smooth), 0, 1)
-    colours = matplotlib.colormaps[COLOURS](heat)[..., :3] * 255
+    heat = np.clip(np.asarray(smooth), 0, 1)[..., None]
+    colours = matplotlib.colormaps[COLOURS](0.25 + 0.7 * heat[..., 0])[..., :3] * 255
     photo = np.asarray(small, float)
-    # The rest of the picture is dimmed, so that the bright parts are those that were looked at.
-    grey = photo.mean(axis=2, keepdims=True) * 0.35 + photo * 0.3
-    alpha = (STRONGEST * heat**0.8)[..., None]
-    lit = photo * heat[..., None] ** 0.5 + grey * (1 - heat[..., None] ** 0.5)
-    mixed = lit * (1 - 0.6 * alpha) + colours * 0.6 * alpha
+    # The rest is grey and darker, so that what was looked at stands out for a weak eye too.
+    dim = 0.45 * photo.mean(axis=2, keepdims=True)
+    lit = dim + (photo - dim) * heat**0.7
+    mixed = lit + (colours - lit) * STRONGEST * heat
     return Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8))

@@ -31,6 +31,16 @@ STYLE: Final = """
 [data-testid="stChatMessageAvatarUser"] { background-color: #5a6663; }
 [data-testid="stChatMessageAvatarAssistant"] { background-color: #0f6e66; }
 [data-testid^="stChatMessageAvatar"] * { color: #ffffff; }
+/* Small print as dark as small print must be: contrast 4.5 to 1 on every background here. */
+[data-testid="stCaptionContainer"] {
+  color: color-mix(in srgb, currentcolor 76%, transparent) !important; opacity: 1 !important; }
+[data-testid="stCaptionContainer"] p { color: inherit !important; opacity: 1 !important; }
+/* What is chosen, white on the darker green: the theme's own pair is too weak in the dark. */
+button[data-variant="pills"][data-selected="true"] {
+  background-color: #0f6e66 !important; border-color: #0f6e66 !important; color: #fff !important; }
+[data-testid="stSliderThumbValue"] * { color: inherit !important; }
+[role="dialog"] [data-testid="stImage"] img {
+  max-height: 62vh; width: auto !important; object-fit: contain; border-radius: 0.6rem; }
 /* What stands under an answer stays quiet until it is wanted. */
 [class*="st-key-under-"] button { min-height: 2rem; padding-top: 0; padding-bottom: 0; }
 [class*="st-key-under-"] button p { font-size: 0.85rem; }
@@ -50,6 +60,11 @@ STYLE: Final = """
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 3.5rem 0.9rem 1rem; }
   [data-testid="stBottomBlockContainer"] { padding: 0.5rem 0.9rem 1rem; }
+  [data-testid="stLayoutWrapper"]:has(> [class*="st-key-photo-"]), [class*="st-key-photo-"],
+  [class*="st-key-photo-"] img {
+    width: 84px !important; height: 66px !important; flex-basis: 84px !important; }
+  .st-key-preview [data-testid="stLayoutWrapper"], .st-key-preview [data-testid="stVerticalBlock"]
+  { width: 120px !important; flex-basis: 120px !important; }
   [data-testid="stChatMessage"] { padding-left: 0.5rem; padding-right: 0.5rem; }
 }
 @media (prefers-reduced-motion: reduce) {

@@ -212,6 +212,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "This does not look like pictures I was trained on.",
         "这看起来不像我训练时见过的图片。",
     ),
+    "unfamiliar_names": ("It may show: {names}.", "可能是：{names}。"),
     # threads
     "thread_menu": ("Conversation", "对话"),
     "rename": ("Rename", "重命名"),

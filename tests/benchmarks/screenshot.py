@@ -1,27 +1,34 @@
-"""Take the README's picture: the real page with the real model, in Chromium.
+"""Take the README's pictures: the real page with the real model, in Chromium.
 
-    python -m tests.benchmarks.screenshot --out ui/assets/chat.png [--browser /usr/bin/chromium]
+    python -m tests.benchmarks.screenshot --out ui/assets [--browser /usr/bin/chromium]
 
-Starts `sightdesk chat` on a free port, hands it a photo, asks what the README asks, and waits for
-each answer.
+Starts `sightdesk chat` on a free port and on an empty data folder, hands it a photo, asks what the
+README asks, and waits for each answer: `chat.png`. Then, in the dark, it looks at where the model
+looked for a word of a description: `gaze.png`.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-PHOTO = Path(__file__).parent.parent / "photos" / "Yellow-Bell-Pepper.webp"
+PHOTOS = Path(__file__).parent.parent / "photos"
+PHOTO = PHOTOS / "Yellow-Bell-Pepper.webp"
 QUESTIONS = ("What product is this?", "Is there a dog in the picture?", "How much does it cost?")
-ANSWER_MS = 120_000
+GAZE_PHOTO = PHOTOS / "phone-landscape-watermelon.jpg"
+GAZE_QUESTION = "What product is this?"
+VIEW = {"width": 1200, "height": 820}
+ANSWER_MS = 180_000
 
 
 def free_port() -> int:
@@ -43,47 +50,84 @@ def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     raise SystemExit("The page did not answer within two minutes.")
 
 
-def converse(page: Page) -> None:
+def settle(page: Page) -> None:
+    """Wait until the page has drawn what it was asked for, the animated scroll included."""
+    page.wait_for_timeout(800)
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=ANSWER_MS)
+    page.wait_for_timeout(1500)
+
+
+def ask(page: Page, question: str, number: int, photo: Path | None = None) -> None:
+    """Send a question, the `number`th of its conversation, and wait for the whole answer."""
     chooser = page.locator('[data-testid="stChatInputFileUploadButton"] input[type="file"]')
     chooser.wait_for(state="attached", timeout=ANSWER_MS)
+    if photo is not None:
+        chooser.set_input_files(photo)
+        send = page.get_by_test_id("stChatInputSubmitButton")
+        expect(send).to_be_enabled(timeout=ANSWER_MS)
+    box = page.get_by_test_id("stChatInputTextArea")
+    expect(box).to_be_enabled(timeout=ANSWER_MS)
+    box.fill(question)
+    box.press("Enter")
+    messages = page.get_by_test_id("stChatMessage")
+    expect(messages).to_have_count(2 * number, timeout=ANSWER_MS)
+    expect(page.get_by_role("button", name="Answer again")).to_be_visible(timeout=ANSWER_MS)
+    settle(page)
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+
+
+def take_chat(browser: Browser, url: str, path: Path) -> None:
+    """A photo and three questions about it."""
+    page = browser.new_page(viewport=VIEW)
+    page.goto(url)
     for number, question in enumerate(QUESTIONS, start=1):
-        if number == 1:
-            chooser.set_input_files(PHOTO)
-            send = page.locator('[data-testid="stChatInputSubmitButton"]')
-            expect(send).to_be_enabled(timeout=ANSWER_MS)
-        box = page.locator('[data-testid="stChatInputTextArea"]')
-        expect(box).to_be_enabled(timeout=ANSWER_MS)
-        box.fill(question)
-        box.press("Enter")
-        messages = page.locator('[data-testid="stChatMessage"]')
-        expect(messages).to_have_count(2 * number, timeout=ANSWER_MS)
-        expect(messages.last).to_contain_text(".", timeout=ANSWER_MS)
-        expect(page.locator('[data-testid="stAlert"]')).to_have_count(0)
-    time.sleep(2)  # the scroll to the newest answer is animated
+        ask(page, question, number, PHOTO if number == 1 else None)
+    page.screenshot(path=path)
+    page.close()
+
+
+def take_gaze(browser: Browser, url: str, path: Path) -> None:
+    """Where it looked for the last word of an answer, in the dark."""
+    page = browser.new_page(viewport=VIEW, color_scheme="dark")
+    page.goto(url)
+    ask(page, GAZE_QUESTION, 1, GAZE_PHOTO)
+    page.get_by_role("button", name="Where it looked").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("radio").last.click(timeout=ANSWER_MS)
+    settle(page)
+    page.screenshot(path=path)
+    page.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="a folder")
     parser.add_argument("--browser", type=Path, help="a Chromium other than Playwright's own")
     given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [str(Path(sys.executable).with_name("sightdesk")), "chat", "--no-browser"]
-    server = subprocess.Popen([*command, "--port", str(port)], stdin=subprocess.DEVNULL)
-    try:
-        wait_for(url, server)
-        with sync_playwright() as playwright:
-            path = str(given.browser) if given.browser else None
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1200, "height": 820})
-            page.goto(url)
-            converse(page)
-            page.screenshot(path=given.out)
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait()
+    with tempfile.TemporaryDirectory(prefix="sightdesk-pictures-") as data:
+        server = subprocess.Popen(
+            [*command, "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "SIGHTDESK_DATA_DIR": data},
+        )
+        try:
+            wait_for(url, server)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path=str(given.browser) if given.browser else None,
+                    args=["--no-sandbox"],
+                )
+                take_chat(browser, url, given.out / "chat.png")
+                take_gaze(browser, url, given.out / "gaze.png")
+                browser.close()
+        finally:
+            server.terminate()
+            server.wait()
 
 
 if __name__ == "__main__":
