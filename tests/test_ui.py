@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -204,11 +205,16 @@ def test_the_language_is_switched_in_the_settings(page: AppTest) -> None:
 # --- what can be done with an answer
 
 
+def thumbs(page: AppTest) -> Any:
+    """The thumbs under the first answer; the stubs of AppTest do not know that they take values."""
+    return page.get("feedback")[0]
+
+
 def test_an_answer_is_written_again_differently(
     page: AppTest, engine: ScriptedEngine, banana: bytes
 ) -> None:
     send(page, jpg=banana)
-    page.get("feedback")[0].set_value(1).run()
+    thumbs(page).set_value(1).run()
     press(page, "Answer again")
     assert said(page, "assistant") == ["It is yellow."]
     assert engine.asked[0] == engine.asked[1]
@@ -239,7 +245,7 @@ def test_an_edited_question_drops_what_follows(
 
 def test_thumbs_and_corrections_become_training_rows(page: AppTest, banana: bytes) -> None:
     send(page, "What is this?", jpg=banana)
-    page.get("feedback")[0].set_value(0).run()
+    thumbs(page).set_value(0).run()
     assert desk_of(page).exchanges[0].thumb == -1
     choose(page, "More", "correct")
     page.text_area[0].set_value("Two bananas.")
@@ -284,7 +290,7 @@ def test_what_the_encoder_sees_is_shown_with_its_doubt(
 def test_where_it_looked_is_shown_word_by_word(page: AppTest, banana: bytes) -> None:
     send(page, jpg=banana)
     press(page, "Where it looked")
-    pills = page.get("pills")[0]
+    pills: Any = page.get("pills")[0]
     assert [option.content for option in pills.proto.options] == [
         "Whole answer",
         "A",

@@ -13,7 +13,7 @@ from tests.chromium import Visitor, free_port, open_browser, serve
 
 pytestmark = [pytest.mark.weights, pytest.mark.browser]
 
-PHONE = {"width": 375, "height": 720}
+PHONE: Any = {"width": 375, "height": 720}
 
 
 @pytest.fixture
@@ -57,6 +57,7 @@ def test_a_visitor_with_the_embedded_model(address: str, photos: Path) -> None:
             "document.querySelectorAll('[data-testid=stChatMessage]').length == 6"
         )
         visitor.stop()
+        visitor.expect(visitor.answers.nth(2)).to_contain_text("Stopped.")
         visitor.expect(again).to_have_count(1)
         visitor.settle()
         again.click()

@@ -362,10 +362,11 @@ class Desk:
         return True
 
     def _is_gone(self) -> bool:
-        if self.keeper is None or self.thread_id is None:
+        store = self._store()
+        if self.keeper is None or store is None or self.thread_id is None:
             return False
         try:
-            self.keeper.threads(limit=1)
+            store.threads(limit=1)
         except StoreError:
             return False
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from assistant.engine import Engine
     from ui.desk import Desk
     from ui.words import Words
+
+Width = Literal["small", "medium", "large"]
 
 
 def draw_dialog(desk: Desk, say: Words, engine: Engine | None) -> None:
@@ -53,7 +55,8 @@ def draw_dialog(desk: Desk, say: Words, engine: Engine | None) -> None:
         title, draw = say("gaze"), lambda: draw_gaze(exchange, desk, say, engine)
     else:
         return
-    width = {"photo": "large", "gaze": "medium"}.get(kind, "small")
+    widths: dict[str, Width] = {"photo": "large", "gaze": "medium"}
+    width: Width = widths.get(kind, "small")
     st.dialog(escape_markdown(title), width=width, on_dismiss=partial(close, desk))(draw)()
 
 

@@ -283,7 +283,6 @@ def choose_language(wanted: str, locale: str | None) -> Language:
         wanted: `en`, `zh`, or anything else for the browser's.
         locale: the browser's, such as ``zh-Hans-CN``.
     """
-    for name in (wanted, (locale or "").replace("_", "-").split("-")[0].lower()):
-        if name == "en" or name == "zh":
-            return name
-    return "en"
+    known: dict[str, Language] = {"en": "en", "zh": "zh"}
+    browsers = (locale or "").replace("_", "-").split("-")[0].lower()
+    return known.get(wanted) or known.get(browsers) or "en"

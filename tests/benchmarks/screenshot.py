@@ -19,6 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -27,7 +28,7 @@ PHOTO = PHOTOS / "Yellow-Bell-Pepper.webp"
 QUESTIONS = ("What product is this?", "Is there a dog in the picture?", "How much does it cost?")
 GAZE_PHOTO = PHOTOS / "phone-landscape-watermelon.jpg"
 GAZE_QUESTION = "What product is this?"
-VIEW = {"width": 1200, "height": 820}
+VIEW: Any = {"width": 1200, "height": 820}
 ANSWER_MS = 180_000
 
 
