@@ -11,7 +11,7 @@ import pytest
 
 import ui
 from assistant.evidence import UNFAMILIAR
-from ui.plain import escape_markdown, label, one_line
+from ui.plain import escape_markdown, label, name_model, one_line
 from ui.preferences import MAX_SEED, Preferences
 from ui.words import CATALOGUE, Words, choose_language
 
@@ -141,3 +141,10 @@ def test_the_theme_can_be_read(shade: str) -> None:
         for text in (theme["textColor"], theme["grayTextColor"], theme["linkColor"]):
             assert contrast(text, background) >= LEAST_CONTRAST, f"{text} on {background}"
     assert contrast(theme["primaryColor"], "#ffffff") >= LEAST_CONTRAST, "white on a button"
+
+
+def test_who_answered_is_said_once() -> None:
+    assert name_model("embedded", "embedded", "none") == "embedded"
+    assert name_model("embedded", "shop", "nf4") == "embedded · shop · nf4"
+    assert name_model("embedded", None, None) == "embedded"
+    assert name_model("a*b", "c", "") == "a\\*b · c"

@@ -10,7 +10,7 @@ import streamlit as st
 from assistant.errors import SightdeskError
 from ui.answering import write_answer
 from ui.evidence import read as read_evidence
-from ui.plain import escape_markdown, one_line
+from ui.plain import escape_markdown, name_model, one_line
 from ui.session import get_room
 from ui.troubles import draw_error
 
@@ -226,10 +226,7 @@ def draw_quietly(exchange: Exchange, say: Words) -> None:
     total = details.get("total")
     if not isinstance(total, int | float):
         return
-    who = [str(details.get("model") or ""), str(details.get("adapter") or "")]
-    if details.get("quantization") not in (None, "none"):
-        who.append(str(details["quantization"]))
-    model = escape_markdown(" · ".join(part for part in who if part))
+    model = name_model(*(details.get(key) for key in ("model", "adapter", "quantization")))
     first = details.get("first_word")
     if isinstance(first, int | float):
         st.caption(say("quiet", model=model, first=f"{first:.1f}", total=f"{total:.1f}"))

@@ -31,3 +31,9 @@ def one_line(text: str, longest: int) -> str:
 def label(text: str, longest: int = 48) -> str:
     """A title, name or question as the label of a button."""
     return escape_markdown(one_line(text, longest))
+
+
+def name_model(model: object, adapter: object, quantization: object) -> str:
+    """Model, adapter and quantization as one line of Markdown, each said once."""
+    parts = [str(part) for part in (model, adapter, quantization) if part and part != "none"]
+    return escape_markdown(" · ".join(dict.fromkeys(parts)))

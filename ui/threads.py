@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.desk import THREADS_PAGE
-from ui.plain import escape_markdown, label
+from ui.plain import label, name_model
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -120,9 +120,8 @@ def by_day(
 
 def draw_model(place: DeltaGenerator, engine: Engine, say: Words) -> None:
     """Which model, adapter and quantization answer, quietly."""
-    quantization = getattr(engine, "quantization", "none")
-    parts = [engine.name, engine.adapter or "", "" if quantization == "none" else quantization]
-    place.caption(f"{say('model')}: {escape_markdown(' · '.join(part for part in parts if part))}")
+    shown = name_model(engine.name, engine.adapter, getattr(engine, "quantization", None))
+    place.caption(f"{say('model')}: {shown}")
 
 
 def _start_anew(desk: Desk) -> None:

@@ -29,6 +29,7 @@ QUESTIONS = ("What product is this?", "Is there a dog in the picture?", "How muc
 GAZE_PHOTO = PHOTOS / "phone-landscape-watermelon.jpg"
 GAZE_QUESTION = "What product is this?"
 VIEW: Any = {"width": 1200, "height": 820}
+TALL: Any = {"width": 1200, "height": 1100}  # the photo and all that is said of it
 ANSWER_MS = 180_000
 
 
@@ -80,7 +81,7 @@ def ask(page: Page, question: str, number: int, photo: Path | None = None) -> No
 
 def take_chat(browser: Browser, url: str, path: Path) -> None:
     """A photo and three questions about it."""
-    page = browser.new_page(viewport=VIEW)
+    page = browser.new_page(viewport=TALL)
     page.goto(url)
     for number, question in enumerate(QUESTIONS, start=1):
         ask(page, question, number, PHOTO if number == 1 else None)
