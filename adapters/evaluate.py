@@ -78,7 +78,7 @@ def evaluate_captions(
     options: Options = Options(),
     *,
     detail: Detail = "sentence",
-    mode: Mode = "beam",
+    mode: Mode = "greedy",
 ) -> Results:
     """Describe every picture of `data` and score the descriptions against the references.
 

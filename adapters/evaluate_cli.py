@@ -59,7 +59,7 @@ def captions(
     ] = "sentence",
     mode: Annotated[
         Literal["greedy", "beam", "sample", "rerank"], typer.Option(help="How to decode.")
-    ] = "beam",
+    ] = "greedy",
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:

@@ -156,7 +156,7 @@ def describe(
     ] = "sentence",
     mode: Annotated[
         Literal["greedy", "beam", "sample", "rerank"], typer.Option(help="How to decode.")
-    ] = "beam",
+    ] = "greedy",
     base: BaseOption = None,
     adapter: AdapterOption = None,
     quantize: QuantizeOption = None,

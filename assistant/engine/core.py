@@ -371,7 +371,7 @@ class Engine:
         images: Sequence[EncodedImage],
         *,
         detail: Detail = "sentence",
-        mode: Mode = "beam",
+        mode: Mode = "greedy",
         seed: int | None = None,
     ) -> list[Answer]:
         """Describe pictures, each on its own; see `assistant.engine.describing.describe`."""

@@ -32,7 +32,7 @@ def describe(
     images: Sequence[EncodedImage],
     *,
     detail: Detail = "sentence",
-    mode: Mode = "beam",
+    mode: Mode = "greedy",
     seed: int | None = None,
 ) -> list[Answer]:
     """Describe pictures, each on its own.
