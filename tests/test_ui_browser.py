@@ -115,6 +115,7 @@ def test_a_photo_is_dropped_pasted_and_enlarged(context: Any, address: str, phot
 def test_a_photo_from_the_camera_waits_and_is_described(context: Any, address: str) -> None:
     visitor = Visitor(context, address)
     visitor.button("Camera").click()
+    visitor.page.wait_for_function("document.querySelector('video')?.currentTime > 0.5")
     visitor.page.get_by_role("button", name="Take Photo").click()
     visitor.button("Use this photo").click()
     visitor.expect(visitor.button("Remove camera.jpg")).to_be_visible()

@@ -261,6 +261,11 @@ def _answer_again(desk: Desk, exchange_id: str) -> None:
     st.session_state["task"] = ("again", exchange_id)
 
 
+def _halt() -> None:
+    # The click that began the answer may come along once more with this one.
+    st.session_state["halt"] = True
+
+
 def _choose_more(desk: Desk, exchange_id: str) -> None:
     chosen = st.session_state[f"more-{exchange_id}"]
     if chosen == "without":
@@ -310,7 +315,13 @@ def draw_live(desk: Desk, say: Words, engine: Engine, sampling: Sampling) -> Non
         screen = Screen(say)
         if not desk.job.from_box:
             # Any button ends the run; what is written by then is kept.
-            st.button(say("stop"), key="stop", icon=":material/stop_circle:", type="tertiary")
+            st.button(
+                say("stop"),
+                key="stop",
+                icon=":material/stop_circle:",
+                type="tertiary",
+                on_click=_halt,
+            )
         watch(desk)
         write_answer(desk, engine, get_room(), screen, sampling)
 
