@@ -187,8 +187,6 @@ def take_up(desk: Desk) -> None:
     """What a button of the last run asked for."""
     edited = st.session_state.pop("edited", None)
     task = st.session_state.pop("task", None)
-    if st.session_state.pop("halt", False):
-        return
     if edited is not None and (exchange := desk.find(edited[0])) is not None:
         added = desk.ask_again(exchange, edited[1])
         desk.job = Job(added) if added is not None else None

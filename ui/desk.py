@@ -73,6 +73,8 @@ class Desk:
     editing: str | None = None
     dialog: tuple[str, str] | None = None
     job: Job | None = None
+    revision: int = 0
+    """Counts the answers that were kept: a button belongs to what was drawn after one of them."""
     threads_shown: int = THREADS_PAGE
     encoded: dict[str, EncodedImage] = field(default_factory=dict)
     gazes: dict[str, list[Gaze]] = field(default_factory=dict)
@@ -291,6 +293,7 @@ class Desk:
     ) -> None:  # fmt: skip
         """Keep what was written, whole or in part; a failure of the store loses nothing."""
         assert self.keeper is not None
+        self.revision += 1
         values: dict[str, Any] = {
             "answer": answer, "state": state, "details": details, "error": error,
         }  # fmt: skip

@@ -196,7 +196,7 @@ def draw_under(exchange: Exchange, desk: Desk, say: Words, engine: Engine | None
                     icon=":material/refresh:",
                     type="tertiary",
                     on_click=_answer_again,
-                    args=(desk, exchange.id),
+                    args=(desk, exchange.id, desk.revision),
                 )
             if exchange.answer and hasattr(engine, "look") and _has_photo(exchange, desk):
                 st.button(
@@ -215,7 +215,7 @@ def draw_under(exchange: Exchange, desk: Desk, say: Words, engine: Engine | None
                 type="tertiary",
                 format_func=lambda option: options[option],
                 on_click=_choose_more,
-                args=(desk, exchange.id),
+                args=(desk, exchange.id, desk.revision),
             )
         draw_quietly(exchange, say)
 
@@ -257,17 +257,16 @@ def _set_thumb(desk: Desk, exchange_id: str) -> None:
         desk.set_feedback(exchange_id, chosen, exchange.correction)
 
 
-def _answer_again(desk: Desk, exchange_id: str) -> None:
-    st.session_state["task"] = ("again", exchange_id)
+def _answer_again(desk: Desk, exchange_id: str, revision: int) -> None:
+    # Streamlit may hand in the click of a run that was stopped once more, with what stopped it.
+    if revision == desk.revision:
+        st.session_state["task"] = ("again", exchange_id)
 
 
-def _halt() -> None:
-    # The click that began the answer may come along once more with this one.
-    st.session_state["halt"] = True
-
-
-def _choose_more(desk: Desk, exchange_id: str) -> None:
+def _choose_more(desk: Desk, exchange_id: str, revision: int) -> None:
     chosen = st.session_state[f"more-{exchange_id}"]
+    if revision != desk.revision:
+        return
     if chosen == "without":
         st.session_state["task"] = ("without", exchange_id)
     elif chosen is not None:
@@ -315,13 +314,7 @@ def draw_live(desk: Desk, say: Words, engine: Engine, sampling: Sampling) -> Non
         screen = Screen(say)
         if not desk.job.from_box:
             # Any button ends the run; what is written by then is kept.
-            st.button(
-                say("stop"),
-                key="stop",
-                icon=":material/stop_circle:",
-                type="tertiary",
-                on_click=_halt,
-            )
+            st.button(say("stop"), key="stop", icon=":material/stop_circle:", type="tertiary")
         watch(desk)
         write_answer(desk, engine, get_room(), screen, sampling)
 
