@@ -13,9 +13,7 @@ import pytest
 from tests.chromium import Visitor, open_browser, serve_scripted
 from tests.scripted_page import HOSTILE
 
-# Not strict yet: now and then Stop begins the answer anew, and a dialog or a focus comes late.
-UNSTEADY = pytest.mark.xfail(strict=False, reason="clicks and reruns of the page race")
-pytestmark = [pytest.mark.browser, UNSTEADY]
+pytestmark = pytest.mark.browser
 
 PHONE = {"width": 375, "height": 720}
 

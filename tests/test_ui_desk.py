@@ -167,13 +167,17 @@ def desk(store: Store) -> Desk:
 def ask(desk: Desk, text: str, *photos: LoadedImage) -> Exchange:
     asked = desk.ask(text, [Photo(f"{n}.png", photo) for n, photo in enumerate(photos)])
     assert asked is not None
-    desk.job = Job(asked)
     return asked
 
 
-def write(desk: Desk, engine: ScriptedEngine, screen: Quiet | None = None) -> None:
+def write(
+    desk: Desk, engine: ScriptedEngine, screen: Quiet | None = None, *, again: bool = False
+) -> None:
+    """Answer the last question."""
+    assert desk.last is not None
+    job = Job(desk.last, again=again)
     write_answer(
-        desk, engine, EngineRoom(), screen or Quiet(), Preferences().sampling()  # type: ignore[arg-type]
+        job, desk, engine, EngineRoom(), screen or Quiet(), Preferences().sampling()  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -186,7 +190,7 @@ def test_a_stopped_answer_is_kept_and_the_engine_freed(desk: Desk, store: Store)
     assert (kept.answer, kept.state) == ("one two", "stopped")
     assert kept.details["finish"] == "cancelled"
     assert engine.streams[0].closed
-    assert desk.job is None
+    assert not desk.busy.locked()
     ask(desk, "Again")
     write(desk, engine)
     assert store.thread(asked.thread_id).exchanges[-1].answer == "one two three four"
@@ -214,11 +218,8 @@ def test_an_answer_again_that_is_stopped_at_once_leaves_the_first(desk: Desk, st
     asked = ask(desk, "What?", picture(1))
     engine = ScriptedEngine(["Red."])
     write(desk, engine)
-    answered = desk.find(asked.id)
-    assert answered is not None
-    desk.job = Job(answered, again=True)
     with pytest.raises(Stopped):
-        write(desk, engine, Unwilling())
+        write(desk, engine, Unwilling(), again=True)
     (kept,) = store.thread(asked.thread_id).exchanges
     assert (kept.answer, kept.state) == ("Red.", "done")
 
@@ -295,7 +296,6 @@ def test_dropped_exchanges_are_dropped_in_the_store_too(
         patch.setattr(Store, "add_exchange", broken)
         edited = desk.ask_again(desk.exchanges[1], "other")
         assert edited is not None
-        desk.job = Job(edited)
         write(desk, engine)
         assert [e.shown for e in desk.exchanges] == ["q0", "other"]
     assert desk.retry()

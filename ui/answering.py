@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from assistant.engine import EncodedImage, Engine, Sampling, Turn
     from assistant.evidence import Evidence
     from assistant.store import Exchange, State
-    from ui.desk import Desk
+    from ui.desk import Desk, Job
     from ui.engine_room import EngineRoom
 
 
@@ -47,27 +47,26 @@ class Written:
 
 
 def write_answer(
+    job: Job,
     desk: Desk,
     engine: Engine,
     room: EngineRoom,
     screen: Screen,
     sampling: Sampling,
 ) -> None:
-    """Write the answer that `desk.job` asks for, and keep it there, whole or in part.
+    """Write the answer that `job` asks for, and keep it in `desk`, whole or in part.
 
     Errors that a person can mend become the exchange's error; all others go on to the caller.
     """
-    job = desk.job
-    assert job is not None
     written = Written()
-    try:
-        turns = _turns(desk, job.exchange, without=job.without)
-        _stream(written, turns, desk, engine, room, screen, sampling)
-    except SightdeskError as error:
-        written.state, written.error = "failed", str(error)
-    finally:
-        desk.job = None
-        _keep(desk, job.exchange, written, again=job.again, without=job.without)
+    with desk.busy:
+        try:
+            turns = _turns(desk, job.exchange, without=job.without)
+            _stream(written, turns, desk, engine, room, screen, sampling)
+        except SightdeskError as error:
+            written.state, written.error = "failed", str(error)
+        finally:
+            _keep(desk, job.exchange, written, again=job.again, without=job.without)
 
 
 def _turns(desk: Desk, exchange: Exchange, *, without: bool) -> list[Turn]:

@@ -40,6 +40,8 @@ def main() -> None:
     # An icon by name would be fetched from a server of fonts; this one is ours.
     st.set_page_config(page_title="Sightdesk", page_icon=ICON)
     desk = get_desk()
+    desk.wait()
+    st.session_state.pop("writing", None)  # this run draws what became of it
     if desk.begin(st.query_params.get("thread")) and desk.trouble is None:
         desk.notices.append("gone")
     say = get_words(desk)
@@ -51,25 +53,26 @@ def main() -> None:
         draw_list(threads, desk, say, search)
     body = st.container()
     engine = load_engine(body, say)
+    job = None
     if engine is not None:
         draw_model(place, engine, say)
         message = draw_composer(desk, say)
         if message is not None:
-            send(desk, say, message.text, message.files, from_box=True)
+            job = send(desk, say, message.text, message.files, from_box=True)
         elif st.session_state.pop("describe", False):
-            send(desk, say, "", [], from_box=False)
+            job = send(desk, say, "", [], from_box=False)
         else:
-            take_up(desk)
+            job = take_up(desk)
     remember_thread(desk)
     if not loading:
         draw_list(threads, desk, say, search)
     with body:
-        draw_body(desk, say, engine)
-    if desk.job is None:
+        draw_body(desk, say, engine, job)
+    if job is None:
         draw_dialog(desk, say, engine)
 
 
-def draw_body(desk: Desk, say: Words, engine: Engine | None) -> None:
+def draw_body(desk: Desk, say: Words, engine: Engine | None, job: Job | None) -> None:
     """The conversation, and the answer that is being written."""
     # In a place of its own: what a run has not yet redrawn stays on the page while it streams.
     welcome = st.empty()
@@ -90,18 +93,21 @@ def draw_body(desk: Desk, say: Words, engine: Engine | None) -> None:
         )
     live = None
     for exchange in desk.exchanges:
-        if desk.job is not None and exchange.id == desk.job.exchange.id:
-            live = st.container()
+        if job is not None and exchange.id == job.exchange.id:
+            live = st.empty()
         else:
-            draw_exchange(exchange, desk, say, engine)
+            with st.container():
+                draw_exchange(exchange, desk, say, engine)
+    # What stood in the place of an answer, and below it, must not stay while it is written anew.
+    for _ in range(desk.drawn - len(desk.exchanges)):
+        st.empty()
+    desk.drawn = len(desk.exchanges)
     if desk.hint:
         st.info(say("add_photo_hint"), icon=":material/add_photo_alternate:")
     draw_notices(desk, say)
-    if desk.job is not None and live is not None and engine is not None:
-        st.session_state["writing"] = True
-        with live:
-            draw_live(desk, say, engine, desk.preferences.sampling(again=desk.job.again))
-        st.session_state["writing"] = False
+    if job is not None and live is not None and engine is not None:
+        with live.container():
+            draw_live(job, desk, say, engine, desk.preferences.sampling(again=job.again))
         st.rerun()
 
 
@@ -172,7 +178,7 @@ def load_engine(body: DeltaGenerator, say: Words) -> Engine | None:
     return engine
 
 
-def send(desk: Desk, say: Words, text: str, files: list, *, from_box: bool) -> None:
+def send(desk: Desk, say: Words, text: str, files: list, *, from_box: bool) -> Job:
     """A message becomes an exchange whose answer is to be written, or a notice."""
     message = take_message(desk, say, text, files)
     if message is None:
@@ -180,18 +186,19 @@ def send(desk: Desk, say: Words, text: str, files: list, *, from_box: bool) -> N
     exchange = desk.ask(message.text, message.photos, left_out=message.left_out)
     if exchange is None:
         st.rerun()
-    desk.job = Job(exchange, from_box=from_box)
+    return Job(exchange, from_box=from_box)
 
 
-def take_up(desk: Desk) -> None:
+def take_up(desk: Desk) -> Job | None:
     """What a button of the last run asked for."""
     edited = st.session_state.pop("edited", None)
     task = st.session_state.pop("task", None)
     if edited is not None and (exchange := desk.find(edited[0])) is not None:
         added = desk.ask_again(exchange, edited[1])
-        desk.job = Job(added) if added is not None else None
-    elif task is not None and (exchange := desk.find(task[1])) is not None:
-        desk.job = Job(exchange, again=task[0] == "again", without=task[0] == "without")
+        return Job(added) if added is not None else None
+    if task is not None and (exchange := desk.find(task[1])) is not None:
+        return Job(exchange, again=task[0] == "again", without=task[0] == "without")
+    return None
 
 
 def remember_thread(desk: Desk) -> None:

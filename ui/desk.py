@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from assistant.enhance import Enhancement
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from assistant.store import State, Store
 
 THREADS_PAGE = 20
+WAIT_SECONDS = 15.0
+"""An answer that is stopped ends at its next word, or once its photos are encoded."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,12 @@ class Desk:
     """Errors to be shown once."""
     editing: str | None = None
     dialog: tuple[str, str] | None = None
-    job: Job | None = None
+    busy: Lock = field(default_factory=Lock)
+    """Held while an answer is written: the run that stops it starts before it has ended."""
     revision: int = 0
     """Counts the answers that were kept: a button belongs to what was drawn after one of them."""
+    drawn: int = 0
+    """Exchanges that the page showed when it was last drawn."""
     threads_shown: int = THREADS_PAGE
     encoded: dict[str, EncodedImage] = field(default_factory=dict)
     gazes: dict[str, list[Gaze]] = field(default_factory=dict)
@@ -120,9 +126,14 @@ class Desk:
                 self.parked.append(self.keeper)
             self.keeper = Scratch(self.keeper.store)
         self.thread_id, self.title, self.exchanges, self.total = None, "", [], 0
-        self.shown, self.editing, self.dialog, self.job, self.hint = PAGE, None, None, None, False
+        self.shown, self.editing, self.dialog, self.hint = PAGE, None, None, False
         self.encoded.clear()
         self.gazes.clear()
+
+    def wait(self, seconds: float = WAIT_SECONDS) -> None:
+        """Let an answer that was just stopped be kept, so that it is there to be shown."""
+        if self.busy.acquire(timeout=seconds):
+            self.busy.release()
 
     def reload(self) -> None:
         """Read the conversation again."""

@@ -140,6 +140,7 @@ def draw_export(desk: Desk, say: Words) -> None:
             file_name=f"sightdesk-{form}.zip",
             mime="application/zip",
             key=f"export-{form}",
+            on_click="ignore",
             icon=":material/download:",
             width="stretch",
         )

@@ -17,7 +17,7 @@ from ui.troubles import draw_error
 if TYPE_CHECKING:
     from assistant.engine import Engine, Sampling
     from assistant.store import Exchange
-    from ui.desk import Desk
+    from ui.desk import Desk, Job
     from ui.words import Words
 
 THUMBNAIL_WIDTH = 150
@@ -302,21 +302,21 @@ class Screen:
             self._place.text(text)
 
 
-def draw_live(desk: Desk, say: Words, engine: Engine, sampling: Sampling) -> None:
-    """Write the answer of `desk.job` into the page."""
-    assert desk.job is not None
-    exchange = desk.job.exchange
+def draw_live(job: Job, desk: Desk, say: Words, engine: Engine, sampling: Sampling) -> None:
+    """Write an answer into the page."""
+    exchange = job.exchange
     draw_question(exchange, desk, say, live=True)
     with st.chat_message("assistant"):
-        if desk.job.without:
+        if job.without:
             st.text(exchange.answer)
             st.caption(say("without_title"))
         screen = Screen(say)
-        if not desk.job.from_box:
+        if not job.from_box:
             # Any button ends the run; what is written by then is kept.
             st.button(say("stop"), key="stop", icon=":material/stop_circle:", type="tertiary")
         watch(desk)
-        write_answer(desk, engine, get_room(), screen, sampling)
+        st.session_state["writing"] = True
+        write_answer(job, desk, engine, get_room(), screen, sampling)
 
 
 @st.fragment(run_every=1.0)
@@ -326,5 +326,5 @@ def watch(desk: Desk) -> None:
     Streamlit's own stop ends the script at once, and nothing can be drawn after it; this runs when
     the script does not.
     """
-    if desk.job is None and st.session_state.pop("writing", False):
+    if not desk.busy.locked() and st.session_state.pop("writing", False):
         st.rerun()
