@@ -133,7 +133,8 @@ class Visitor:
             has=self.page.get_by_test_id("stChatMessageAvatarAssistant")
         )
         if ready:
-            expect(self.box).to_be_enabled()
+            # The model may have to be read first, torch before it.
+            expect(self.box).to_be_enabled(timeout=5 * 1000 * SECONDS)
             self.settle()
 
     def settle(self) -> None:
@@ -179,7 +180,13 @@ class Visitor:
         return self.page.get_by_role("dialog")
 
     def close_dialog(self) -> None:
-        """Press Escape, as one does."""
-        self.page.keyboard.press("Escape")
+        """Press Escape, once more where the page was busy with something else."""
+        for _ in range(3):
+            self.page.keyboard.press("Escape")
+            try:
+                self.expect(self.dialog).to_have_count(0, timeout=5000)
+                break
+            except AssertionError:
+                continue
         self.expect(self.dialog).to_have_count(0)
         self.settle()

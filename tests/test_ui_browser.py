@@ -244,6 +244,7 @@ def test_the_keyboard_is_enough(context: Any, address: str, photos: Path) -> Non
     visitor.attach(photos / "Lemon.webp")
     visitor.ask("What colour is it?")
     visitor.expect(visitor.answers.nth(0)).to_contain_text("They are yellow.")
+    visitor.expect(visitor.button("Answer again")).to_be_visible()
     visitor.settle()
     visitor.page.mouse.click(700, 5)
     reached: list[str] = []
@@ -257,7 +258,9 @@ def test_the_keyboard_is_enough(context: Any, address: str, photos: Path) -> Non
     visitor.expect(visitor.dialog.get_by_role("img").first).to_be_visible()
     visitor.close_dialog()
     order = [name for name in reached if name in ("Enlarge Lemon.webp", "Edit", "Answer again")]
-    assert order == ["Enlarge Lemon.webp", "Edit", "Answer again"], "as they are read"
+    assert list(dict.fromkeys(order)) == ["Enlarge Lemon.webp", "Edit", "Answer again"], (
+        "as they are read"
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,9 +11,7 @@ import pytest
 
 from tests.chromium import Visitor, free_port, open_browser, serve
 
-# Not strict yet: now and then Stop begins the answer anew, and a dialog or a focus comes late.
-UNSTEADY = pytest.mark.xfail(strict=False, reason="clicks and reruns of the page race")
-pytestmark = [pytest.mark.weights, pytest.mark.browser, UNSTEADY]
+pytestmark = [pytest.mark.weights, pytest.mark.browser]
 
 PHONE: Any = {"width": 375, "height": 720}
 
