@@ -5,6 +5,7 @@
      └── exchanges      a question and its answer, at a position
           └── exchange_pictures   what it shows and what the model was given
     pictures            a tenant's right to a picture; its bytes are in a file, once for all tenants
+     └── picture_holds  who has put it and is about to show it
     preferences         settings of the page
 
 Every table but `identity` has the tenant in its rows, and foreign keys carry it along, so that no
@@ -155,18 +156,29 @@ class PictureRow(Base):
     suffix: Mapped[str]
     """How its file's name ends, such as ``.webp``."""
     created: Mapped[datetime]
-    pending: Mapped[datetime | None]
-    """When it was put; None once an exchange shows it. It keeps a photo that was just dropped
-    from being removed with the last thread that showed it before."""
+
+    __table_args__ = (Index(None, "id"),)
+
+
+class PictureHoldRow(Base):
+    """A process has put the picture and not shown it yet: nobody may remove it until it does.
+
+    One row a process, so that the thread that one process deletes takes no photo from under the
+    question that another is about to ask.
+    """
+
+    __tablename__ = "picture_holds"
+
+    tenant: Mapped[str] = mapped_column(primary_key=True)
+    picture_id: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime]
 
     __table_args__ = (
-        Index(None, "id"),
-        Index(
-            "ix_pictures_pending",
-            "pending",
-            sqlite_where=text("pending IS NOT NULL"),
-            postgresql_where=text("pending IS NOT NULL"),
+        ForeignKeyConstraint(
+            ["tenant", "picture_id"], ["pictures.tenant", "pictures.id"], ondelete="CASCADE"
         ),
+        Index(None, "since"),
     )
 
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.orm import Session
 
 from assistant.errors import ImageError, StoreError
@@ -25,10 +25,11 @@ from assistant.store.files import (
     encode_thumbnail,
     is_image_id,
 )
-from assistant.store.models import ExchangePictureRow, PictureRow
+from assistant.store.models import ExchangePictureRow, PictureHoldRow, PictureRow
 from assistant.store.room import Room, now
 from assistant.store.text import one_line
 from assistant.store.values import StoredImage
+from assistant.store.writers import this_process
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,11 +66,11 @@ class Pictures(Room):
                     size=len(data),
                     suffix=suffix,
                     created=now(),
-                    pending=now(),
                 )
                 with self.database.write(pictures=True) as session:
                     session.merge(row)
                     session.flush()
+                    _hold(session, image.id, tenant)
                     named = True
                     for path, ending in zip(staged, (suffix, THUMBNAIL), strict=True):
                         self.files.publish(path, image.id, ending)
@@ -153,7 +154,7 @@ class Pictures(Room):
         """
         try:
             with self.database.write(pictures=True) as session:
-                dropped = _drop(session, or_(PictureRow.pending.is_(None), _forgotten()))
+                dropped = _drop(session)
             with self.database.read() as session:
                 known = set(session.scalars(select(PictureRow.id).distinct()))
             self.discard([*dropped, *(id for id in self.files.forgotten() if id not in known)])
@@ -170,7 +171,7 @@ class Pictures(Room):
             row = session.get(PictureRow, (tenant, id))
             if row is None:
                 return None
-            row.pending = now()
+            _hold(session, id, tenant)
             return _stored(row)
 
     def _row(self, id: str, tenant: str) -> PictureRow:
@@ -219,20 +220,26 @@ def drop_pictures(session: Session, ids: Iterable[str], tenant: str) -> list[str
         ids that were dropped, whose files are to be discarded after the commit.
     """
     dropped: list[str] = []
-    fresh = or_(PictureRow.pending.is_(None), _forgotten())
     for part in _batches(ids):
-        dropped += _drop(session, PictureRow.tenant == tenant, PictureRow.id.in_(part), fresh)
-    return dropped + _drop(session, PictureRow.tenant == tenant, _forgotten())
+        dropped += _drop(session, PictureRow.tenant == tenant, PictureRow.id.in_(part))
+    forgotten = select(PictureHoldRow).where(_about_it(), ~_fresh()).exists()
+    return dropped + _drop(session, PictureRow.tenant == tenant, forgotten)
 
 
 def mark_shown(session: Session, ids: Iterable[str], tenant: str) -> dict[str, str]:
-    """Take pictures out of waiting; returns the names of those that the tenant has, by id."""
+    """Let go of pictures that this process put; returns names by id of those the tenant has."""
     names: dict[str, str] = {}
     for part in _batches(ids):
         here = (PictureRow.tenant == tenant, PictureRow.id.in_(part))
         found = session.execute(select(PictureRow.id, PictureRow.name).where(*here))
         names.update((row.id, row.name) for row in found)
-        session.execute(update(PictureRow).where(*here).values(pending=None))
+        session.execute(
+            delete(PictureHoldRow).where(
+                PictureHoldRow.tenant == tenant,
+                PictureHoldRow.picture_id.in_(part),
+                PictureHoldRow.holder == this_process(),
+            )
+        )
     return names
 
 
@@ -241,14 +248,25 @@ def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
     return (unique[start : start + _BATCH] for start in range(0, len(unique), _BATCH))
 
 
-def _forgotten() -> ColumnElement[bool]:
-    return PictureRow.pending < now() - timedelta(seconds=FORGOTTEN_SECONDS)
+def _hold(session: Session, id: str, tenant: str) -> None:
+    session.merge(PictureHoldRow(tenant=tenant, picture_id=id, holder=this_process(), since=now()))
+
+
+def _fresh() -> ColumnElement[bool]:
+    return PictureHoldRow.since >= now() - timedelta(seconds=FORGOTTEN_SECONDS)
+
+
+def _about_it() -> ColumnElement[bool]:
+    holds = PictureHoldRow
+    return and_(holds.tenant == PictureRow.tenant, holds.picture_id == PictureRow.id)
 
 
 def _drop(session: Session, *which: ColumnElement[bool]) -> list[str]:
+    """Drop those rows that no exchange shows and no process holds."""
     links = ExchangePictureRow
     mine = links.tenant == PictureRow.tenant
     unused = (
+        ~select(PictureHoldRow).where(_about_it(), _fresh()).exists(),
         ~select(links).where(mine, links.shown_id == PictureRow.id).exists(),
         ~select(links).where(mine, links.used_id == PictureRow.id).exists(),
     )

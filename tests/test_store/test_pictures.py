@@ -22,7 +22,7 @@ from assistant.errors import StoreError
 from assistant.images import LoadedImage, open_image
 from assistant.settings import Settings
 from assistant.store import Store
-from assistant.store.models import PictureRow
+from assistant.store.models import PictureHoldRow, PictureRow
 from tests.test_store.conftest import Photo
 from tests.test_store.steps import ask, files_of, image_files
 
@@ -167,7 +167,8 @@ def forget(store: Store, id: str, *, hours: float = 2) -> None:
     """As if the picture had been put so long ago."""
     then = datetime.now(UTC) - timedelta(hours=hours)
     with store.database.write() as session:
-        session.execute(update(PictureRow).where(PictureRow.id == id).values(pending=then))
+        held = update(PictureHoldRow).where(PictureHoldRow.picture_id == id)
+        session.execute(held.values(since=then))
 
 
 def test_what_a_crash_left_is_swept_after_an_hour(settings: Settings, photo: Photo) -> None:

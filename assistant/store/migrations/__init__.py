@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 
 from assistant.errors import StoreError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest version; a test compares it with the scripts."""
 
 
