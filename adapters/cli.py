@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adapters.adapters_cli import adapters_app
 from adapters.evaluate_cli import evaluate_app
 from adapters.questions_cli import questions_command
 from assistant.adapter_files import WEIGHTS_FILE, AdapterFiles, find_adapter
@@ -33,6 +34,7 @@ _VARIANTS = {"captions": 4, "labels": 4, "pairs": 1}
 def register(app: typer.Typer) -> None:
     """Add the commands to the root."""
     app.add_typer(evaluate_app, name="evaluate")
+    app.add_typer(adapters_app, name="adapters")
     app.command("train")(train_command)
     app.command("questions")(questions_command)
 
