@@ -30,7 +30,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Tree:
-    """One picture with all that is asked about it; ``image`` is its row in a feature store."""
+    """One picture with all that is asked about it; ``image`` is its row in a feature store.
+
+    Pictures that are shown together are a list of such rows.
+    """
 
     image: Any
     segments: tuple[Segment, ...]
@@ -41,12 +44,16 @@ class Tree:
 
 @dataclass(frozen=True)
 class Branch:
-    """A question and its answers; ``follow_up`` asks again about the same picture afterwards."""
+    """A question and its answers; ``follow_up`` asks again about the same picture afterwards.
+
+    ``then`` are any number of further questions and answers, each below the one before.
+    """
 
     question: str
     answers: tuple[str, ...]
     weight: float = 1.0
     follow_up: tuple[str, str] | None = None
+    then: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,9 +94,10 @@ class PromptTokens:
         ids = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return tuple(ids)
 
-    def image(self) -> tuple[int, ...]:
-        """The start of the user's turn and the picture."""
-        return (*self._encode("<|im_start|>user\n"), *self._image, *self._encode("\n"))
+    def image(self, count: int = 1) -> tuple[int, ...]:
+        """The start of the user's turn and its pictures."""
+        shown = (*self._image, *self._encode("\n")) * count
+        return (*self._encode("<|im_start|>user\n"), *shown)
 
     def question(self, text: str, *, follow_up: bool = False) -> tuple[int, ...]:
         """The rest of the user's turn and the start of the assistant's."""
@@ -103,14 +111,15 @@ class PromptTokens:
 
     def tree(self, image: Any, branches: Sequence[Branch]) -> Tree:
         """All branches about one picture as a tree."""
-        segments = [Segment(self.image(), -1)]
+        count = len(image) if isinstance(image, list) else 1
+        segments = [Segment(self.image(count), -1)]
         for branch in branches:
             asked = len(segments)
             segments.append(Segment(self.question(branch.question), 0))
             for text in branch.answers:
                 segments.append(Segment(self.answer(text), asked, branch.weight))
-            if branch.follow_up is not None:
-                question, answer = branch.follow_up
+            follow_up = () if branch.follow_up is None else (branch.follow_up,)
+            for question, answer in (*follow_up, *branch.then):
                 answered = len(segments) - 1
                 segments.append(Segment(self.question(question, follow_up=True), answered))
                 segments.append(Segment(self.answer(answer), len(segments) - 1, branch.weight))
@@ -156,7 +165,7 @@ def collate(rows: Sequence[Sequence[Tree]], pad_id: int) -> Batch:
     for number, row in enumerate(rows):
         offset = 0
         for tree in row:
-            images.append(tree.image)
+            images += tree.image if isinstance(tree.image, list) else [tree.image]
             spans: list[tuple[int, int]] = []
             depths: list[int] = []  # position just after each segment
             for segment in tree.segments:

@@ -7,6 +7,7 @@ The embedded base is transformers' own `LlavaForConditionalGeneration` with the 
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import shutil
 import tempfile
@@ -16,11 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
-from peft import PeftModel
+from peft import PeftModel, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
+from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
@@ -155,11 +157,17 @@ def compose(language_gguf: Path, vision_checkpoint: Path, target: Path) -> None:
 
 
 @contextmanager
-def appearing_whole(target: Path) -> Iterator[Path]:
+def appearing_whole(target: Path, *, replace: bool = True) -> Iterator[Path]:
     """A folder to fill, which becomes ``target`` at the end, so that ``target`` is always whole.
 
     Every process fills a folder of its own beside ``target``; it is removed on failure. Where
     another process has made ``target`` in the meantime, that one's stays.
+
+    Args:
+        replace: take a ``target`` without ``config.json`` for what a failure left, and replace it.
+
+    Raises:
+        FileExistsError: not ``replace``, and there is a ``target`` that is not an empty folder.
     """
     for left in target.parent.glob(f"{target.name}*.partial"):  # by a process that was killed
         with suppress(OSError):
@@ -174,7 +182,9 @@ def appearing_whole(target: Path) -> Iterator[Path]:
         yield folder
         try:
             folder.rename(target)
-        except OSError:
+        except OSError as error:
+            if not replace:
+                raise FileExistsError(errno.EEXIST, "it exists", str(target)) from error
             if (target / "config.json").is_file():
                 return
             shutil.rmtree(target, ignore_errors=True)
@@ -247,28 +257,104 @@ def attach_adapter(base: Base, path: Path, name: str) -> Base:
         AdapterError: the adapter was made for another base, or its configuration is damaged.
     """
     try:
-        with warnings.catch_warnings():
-            # peft asks transformers for a name that it renamed, and says that layers are merged;
-            # users can do nothing with either.
-            warnings.simplefilter("ignore", FutureWarning)
-            warnings.filterwarnings("ignore", "All adapters are already merged")
-            adapted = PeftModel.from_pretrained(
-                base.model, path, is_trainable=False, low_cpu_mem_usage=True
-            )
-            for module in adapted.modules():
-                if isinstance(module, LoraLayer):
-                    layer = module.get_base_layer()
-                    layer.float()
-                    module.merge(safe_merge=True)
-                    layer.to(torch.bfloat16)
-            merged: Any = adapted.merge_and_unload(safe_merge=True)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        merged = merge_adapter(base.model, path, torch.bfloat16)
+    except AdapterError as error:
         raise AdapterError(
             f"The adapter {name!r} does not fit the base {base.name!r}; "
             "use it with the base that it was trained on, or train it again."
         ) from error
     settle(merged, merged.device)
     return Base(name=base.name, model=merged.eval(), processor=base.processor)
+
+
+def wrap_adapter(model: PreTrainedModel, path: Path) -> PeftModel:
+    """Put an adapter around a model without merging it; the model itself is changed.
+
+    Args:
+        path: of a directory that `assistant.adapter_files` has checked.
+
+    Raises:
+        AdapterError: the adapter holds other tensors than the model has a place for.
+    """
+    try:
+        with warnings.catch_warnings():
+            # peft asks transformers for a name that it renamed, and tells of keys that are missing,
+            # which is an error here; users can do nothing with either.
+            warnings.simplefilter("ignore", FutureWarning)
+            adapted = PeftModel.from_pretrained(
+                model, path, is_trainable=False, low_cpu_mem_usage=True
+            )
+            expected = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+        with safe_open(path / "adapter_model.safetensors", "pt") as file:
+            given = set(file.keys())
+        if given != set(expected) or any(tensor.is_meta for tensor in expected.values()):
+            raise ValueError("the tensors are others than the model's")
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+        raise AdapterError(
+            f"The adapter in {path} does not fit the model; use it with the base that it was "
+            "trained on, or train it again."
+        ) from error
+    return cast(PeftModel, adapted)
+
+
+def merge_wrapped(adapted: PeftModel, dtype: torch.dtype | None = None) -> Any:
+    """The model with the adapter in its weights, each layer merged in float32.
+
+    Never to be used on quantized layers: merge first, then quantize.
+
+    Args:
+        dtype: of the layers that LoRA changed, afterwards; by default the one that each had.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.filterwarnings("ignore", "All adapters are already merged")
+            for module in adapted.modules():
+                if isinstance(module, LoraLayer):
+                    layer = module.get_base_layer()
+                    before = layer.weight.dtype
+                    layer.float()
+                    module.merge(safe_merge=True)
+                    layer.to(dtype or before)
+            return adapted.merge_and_unload(safe_merge=True)
+    except (ValueError, RuntimeError, NotImplementedError) as error:
+        raise AdapterError(
+            "The adapter cannot be merged: its weights are not finite, or it changes layers that "
+            "cannot be merged; train it again."
+        ) from error
+
+
+def merge_adapter(model: PreTrainedModel, path: Path, dtype: torch.dtype | None = None) -> Any:
+    """Merge an adapter directory into a model that is not quantized; see `merge_wrapped`.
+
+    `assistant.engine.adapters` applies adapters to a running engine instead.
+
+    Raises:
+        AdapterError: it does not fit the model, or cannot be merged.
+    """
+    return merge_wrapped(wrap_adapter(model, path), dtype)
+
+
+def locate_base(name: str, settings: Settings, progress: Progress | None = None) -> Path:
+    """The directory of a base by name: composed, given, or a hub id's files in the hub's cache.
+
+    Raises:
+        WeightsError: it is not here and cannot be fetched.
+    """
+    if name == "embedded":
+        return ensure_embedded(settings, progress)
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    kinds = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=kinds))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise WeightsError(
+            f"The base {name!r} is neither 'embedded', nor a directory, nor a hub id that this "
+            "machine can reach; correct it."
+        ) from error
 
 
 def settle(model: Any, device: torch.device) -> None:

@@ -432,10 +432,10 @@ def without_projector(folder: Path) -> None:
         (truncated, "is damaged or no safetensors file"),
         (without_weights, "has no adapter_model.safetensors"),
         (without_config, "has no adapter_config.json"),
-        (broken_config, "does not fit the base"),
+        (broken_config, "is not JSON"),
         (broken_about, "is not JSON"),
         (of_another_shape, "does not fit the base"),
-        (unknown_method, "does not fit the base"),
+        (unknown_method, "only LORA can be used"),
         (without_projector, "does not fit the base"),
     ],
 )

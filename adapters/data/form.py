@@ -57,6 +57,7 @@ class Finding:
         message: one sentence that says what is wrong and what to do.
         severity: an ``error`` row is left out of training; a ``warning`` is only told.
         image: the picture to show beside it, if it can be opened.
+        other: where two pictures are compared, the second.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Finding:
     message: str
     severity: Severity = "error"
     image: Path | None = None
+    other: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -123,18 +123,14 @@ class ImageCache:
         """Keep a picture."""
         with self._guard:
             old = self._entries.pop((scope, image.id), None)
-            self._size -= _bytes(old) if old is not None else 0
+            self._size -= old.nbytes if old is not None else 0
             self._entries[scope, image.id] = image
-            self._size += _bytes(image)
+            self._size += image.nbytes
             while self._size > self.budget and self._entries:
-                self._size -= _bytes(self._entries.popitem(last=False)[1])
+                self._size -= self._entries.popitem(last=False)[1].nbytes
 
     def forget(self, tenant: str | None = None) -> None:
         """Drop what was kept for a tenant, or everything."""
         with self._guard:
             for key in [key for key in self._entries if tenant is None or key[0][1] == tenant]:
-                self._size -= _bytes(self._entries.pop(key))
-
-
-def _bytes(image: EncodedImage) -> int:
-    return image.features.nbytes + (image.pooled.nbytes if image.pooled is not None else 0)
+                self._size -= self._entries.pop(key).nbytes

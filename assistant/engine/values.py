@@ -21,17 +21,38 @@ class Turn:
     images: tuple[str, ...] = ()
 
 
+@dataclass
+class Glance:
+    """What the ground's tower needs to look at a picture that an adapter's own tower encoded.
+
+    ``pixels`` is ``[1, 3, H, W]``, as towers take it; ``pooled`` is there once it has looked.
+    """
+
+    pixels: torch.Tensor
+    pooled: torch.Tensor | None = None
+
+
 @dataclass(frozen=True)
 class EncodedImage:
     """A picture as the language model sees it.
 
     ``features`` is ``[tokens, hidden_size]``; ``pooled`` is ``[channels]``, the vision tower's own
-    summary in float32, None where the base's tower has none.
+    summary in float32, None where the tower has none. ``eyes`` is the revision of the adapter whose
+    tower and projector encoded it, empty for the ground's, which adapters without their own share.
+    ``glance`` is there where it was not the ground's tower that encoded the picture.
     """
 
     id: str
     features: torch.Tensor = field(repr=False, compare=False)
     pooled: torch.Tensor | None = field(default=None, repr=False, compare=False)
+    eyes: str = ""
+    glance: Glance | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensors that it came with."""
+        tensors = (self.features, self.pooled, self.glance.pixels if self.glance else None)
+        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
 
 
 @dataclass(frozen=True)

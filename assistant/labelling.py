@@ -1,0 +1,429 @@
+"""Labels from a list, and only from it: how likely each is, how sure that is, and when none is.
+
+The likelihood of every label is computed exactly: labels that begin with the same tokens share what
+is computed of them, and all share the prompt. An adapter's own label head may have a say as well.
+A temperature, measured on pictures that were not trained on, makes the probabilities mean what they
+say (Guo et al., "On calibration of modern neural networks", ICML 2017); what is too unlikely to be
+right is called none of these.
+
+    >>> temperature, threshold = calibrate(scores, truth)
+    >>> expected_calibration_error([0.9, 0.6], [True, False])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from assistant.errors import AdapterError
+
+TOP: Final = 5
+MOST_LABELS: Final = 10_000
+LONGEST_LABEL: Final = 200
+
+# Tokens of one pass, and of one block of the output layer, which makes a vector as long as the
+# vocabulary of each.
+_PASS, _BLOCK = 1024, 128
+_KEPT_RIGHT: Final = 0.95
+_SURE: Final = 0.5
+
+Answers = Sequence[tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What a picture shows.
+
+    Attributes:
+        label: one of the list; None where none of them is likely enough.
+        coarse: the coarser label that it belongs to, where there are such.
+        confidence: probability of the likeliest label, also where ``label`` is None.
+        scores: the likeliest labels with their probabilities, best first.
+    """
+
+    label: str | None
+    coarse: str | None
+    confidence: float
+    scores: tuple[tuple[str, float], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON stores it."""
+        return {
+            "label": self.label,
+            "coarse": self.coarse,
+            "confidence": round(self.confidence, 4),
+            "scores": [[name, round(share, 4)] for name, share in self.scores],
+        }
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """Log-probabilities of ``labels`` for some pictures, ``[B, labels]``, as each part has them.
+
+    ``language`` is the language model's, ``head`` that of an adapter's label head; None where there
+    is none, or it was not asked for. They sum to one over the vocabulary and the head's labels, not
+    over ``labels``.
+    """
+
+    labels: tuple[str, ...]
+    language: torch.Tensor | None
+    head: torch.Tensor | None
+
+    def mixed(self, weight: float) -> torch.Tensor:
+        """The head's by ``weight``, the language model's by the rest; ``[B, labels]``.
+
+        Raises:
+            ValueError: there is neither.
+        """
+        if self.head is None or self.language is None:
+            only = self.language if self.head is None else self.head
+            if only is None:
+                raise ValueError("there are no scores")
+            return only
+        return weight * self.head + (1 - weight) * self.language
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How scores become probabilities, and from which one a label is given.
+
+    ``head_weight`` is the share of the label head in the score, where there is one.
+    """
+
+    temperature: float = 1.0
+    threshold: float = 0.0
+    head_weight: float = 0.5
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any] | None) -> Calibration:
+        """From the entry ``calibration`` of ``sightdesk.json``; what is not given is as above.
+
+        Raises:
+            AdapterError: a value is out of range.
+        """
+        known = {}
+        bounds = {"temperature": (1e-3, 1e3), "threshold": (0.0, 1.0), "head_weight": (0.0, 1.0)}
+        for name, (low, high) in bounds.items():
+            value = (values or {}).get(name)
+            if value is None:
+                continue
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not low <= value <= high:
+                raise AdapterError(
+                    f"{name} of an adapter's calibration is {str(value)[:40]}; correct it to "
+                    f"between {low:g} and {high:g} in sightdesk.json, or calibrate again."
+                )
+            known[name] = float(value)
+        return cls(**known)
+
+
+def decide(
+    scores: torch.Tensor,
+    labels: Sequence[str],
+    *,
+    coarse: Mapping[str, str],
+    temperature: float,
+    threshold: float,
+    top: int = TOP,
+) -> list[Labelled]:
+    """Probabilities over the list, and a label where one is likely enough.
+
+    Args:
+        scores: ``[B, labels]``, logarithms up to a constant for each picture.
+    """
+    shares, places = (scores.double() / temperature).softmax(-1).sort(descending=True, stable=True)
+    found = []
+    for row, order in zip(shares[:, :top].tolist(), places[:, :top].tolist(), strict=True):
+        best = labels[order[0]]
+        given = row[0] >= threshold
+        found.append(
+            Labelled(
+                best if given else None,
+                coarse.get(best) if given else None,
+                row[0],
+                tuple((labels[place], share) for place, share in zip(order, row, strict=True)),
+            )
+        )
+    return found
+
+
+# --- likelihood
+
+
+@torch.inference_mode()
+def log_likelihoods(
+    model: Any, embeds: torch.Tensor, mask: torch.Tensor, answers: Answers
+) -> torch.Tensor:
+    """Log-likelihood of each answer after each prompt, ``[B, answers]`` in float32.
+
+    Args:
+        model: a LLaVA-family model.
+        embeds: ``[B, L, hidden]``, prompts padded on the left.
+        mask: ``[B, L]``, 0 where padded.
+        answers: token ids, none empty, the end token included.
+    """
+    cache = DynamicCache()
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    read = model.model.language_model(
+        inputs_embeds=embeds, attention_mask=mask, position_ids=positions, cache=cache,
+        use_cache=True,
+    )  # fmt: skip
+    last = read.last_hidden_state[:, -1:]
+    if not all(type(layer) is DynamicLayer for layer in cache.layers):
+        # Layers that see a window only cannot be given a mask of ours.
+        return _one_by_one(model, embeds, mask, answers)
+    layers = [(layer.keys, layer.values) for layer in cache.layers]
+    found = embeds.new_empty((len(embeds), len(answers)), dtype=torch.float32)
+    # In order, labels that begin alike are neighbours.
+    order = sorted(range(len(answers)), key=lambda number: answers[number])
+    room = max(1, _PASS // len(embeds))
+    start = 0
+    while start < len(order):
+        tree = _Tree()
+        while start < len(order) and tree.add(order[start], answers[order[start]], room):
+            start += 1
+        found[:, tree.numbers] = _of_tree(model, layers, mask, last, tree)
+    return found
+
+
+class _Tree:
+    """Answers that share their beginnings: a node is a beginning, an edge a token that follows."""
+
+    def __init__(self) -> None:
+        self.tokens: list[int] = []  # of each node, the root (the prompt) left out
+        self.parents: list[int] = []  # -1 is the root
+        self.depths: list[int] = []
+        self.numbers: list[int] = []  # of the answers
+        self.paths: list[list[int]] = []  # edges of each answer
+        self._edges: dict[tuple[int, int], int] = {}
+        self._nodes: dict[tuple[int, int], int] = {}
+
+    @property
+    def edges(self) -> list[tuple[int, int]]:
+        """Node and token of each edge."""
+        return list(self._edges)
+
+    def add(self, number: int, answer: tuple[int, ...], room: int) -> bool:
+        """Take an answer; False where it has no room, unless it is the first."""
+        node, fresh = -1, 0
+        for token in answer[:-1]:
+            node = self._nodes.get((node, token), -2) if node > -2 else -2
+            fresh += node == -2
+        if self.numbers and len(self.tokens) + fresh > room:
+            return False
+        node, path = -1, []
+        for place, token in enumerate(answer):
+            path.append(self._edges.setdefault((node, token), len(self._edges)))
+            if place == len(answer) - 1:
+                break
+            if (node, token) not in self._nodes:
+                self._nodes[node, token] = len(self.tokens)
+                self.tokens.append(token)
+                self.parents.append(node)
+                self.depths.append(place)
+            node = self._nodes[node, token]
+        self.numbers.append(number)
+        self.paths.append(path)
+        return True
+
+    def sight(self) -> torch.Tensor:
+        """``[nodes, nodes]``: each node sees itself and what it follows."""
+        seen = torch.eye(len(self.tokens), dtype=torch.bool)
+        for node, parent in enumerate(self.parents):
+            if parent >= 0:
+                seen[node] |= seen[parent]
+        return seen
+
+
+def _of_tree(
+    model: Any, layers: Sequence[Any], mask: torch.Tensor, last: torch.Tensor, tree: _Tree
+) -> torch.Tensor:
+    """Log-likelihoods ``[B, answers of the tree]`` on top of the prompts' keys and values."""
+    count, length = mask.shape
+    hidden = last
+    if tree.tokens:
+        device = last.device
+        ids = torch.tensor(tree.tokens, device=device)
+        words = model.get_input_embeddings()(ids).expand(count, -1, -1)
+        # ``[B, 1, nodes, L + nodes]``: a node sees the prompt and its own beginning.
+        prompts = mask.bool()[:, None, None].expand(-1, 1, len(ids), -1)
+        nodes = tree.sight().to(device)[None, None].expand(count, 1, -1, -1)
+        sight = torch.cat([prompts, nodes], dim=-1)
+        hidden_from = torch.zeros(sight.shape, dtype=words.dtype, device=device)
+        hidden_from.masked_fill_(~sight, torch.finfo(words.dtype).min)
+        depths = torch.tensor(tree.depths, device=device)
+        said = model.model.language_model(
+            inputs_embeds=words,
+            attention_mask=hidden_from,
+            position_ids=mask.sum(-1, keepdim=True) + depths,
+            cache=DynamicCache([(keys, values) for keys, values in layers]),
+            use_cache=True,
+        )
+        hidden = torch.cat([last, said.last_hidden_state], dim=1)
+    each = _edge_chances(model, hidden, tree.edges)
+    longest = max(map(len, tree.paths))
+    padded = [[*path, *[each.shape[1]] * (longest - len(path))] for path in tree.paths]
+    each = torch.cat([each, each.new_zeros((count, 1))], dim=1)
+    return each[:, torch.tensor(padded, device=each.device)].sum(-1)
+
+
+def _edge_chances(
+    model: Any, hidden: torch.Tensor, edges: Sequence[tuple[int, int]]
+) -> torch.Tensor:
+    """Log-probability of each edge's token after its node, ``[B, edges]`` in float32.
+
+    Args:
+        hidden: ``[B, 1 + nodes, hidden]``, the root first.
+    """
+    by_node = sorted(range(len(edges)), key=lambda number: edges[number][0])
+    result = hidden.new_empty((len(hidden), len(edges)), dtype=torch.float32)
+    output = model.get_output_embeddings()
+    room = max(1, _BLOCK // len(hidden))
+    for first in range(0, hidden.shape[1], room):
+        block = range(first, min(first + room, hidden.shape[1]))
+        mine = [number for number in by_node if edges[number][0] + 1 in block]
+        logits = output(hidden[:, first : block.stop]).float()
+        total = logits.logsumexp(-1)
+        nodes = torch.tensor([edges[number][0] + 1 - first for number in mine])
+        tokens = torch.tensor([edges[number][1] for number in mine])
+        result[:, mine] = logits[:, nodes, tokens] - total[:, nodes]
+    return result
+
+
+def _one_by_one(
+    model: Any, embeds: torch.Tensor, mask: torch.Tensor, answers: Answers
+) -> torch.Tensor:
+    """The same, every answer read behind its own copy of the prompt."""
+    found = torch.empty((len(embeds), len(answers)), dtype=torch.float32, device=embeds.device)
+    table = model.get_input_embeddings()
+    for column, answer in enumerate(answers):
+        ids = torch.tensor(answer, device=embeds.device)
+        words = table(ids[:-1]).expand(len(embeds), -1, -1)
+        whole = torch.cat([mask, mask.new_ones((len(mask), len(ids) - 1))], dim=1)
+        read = model.model.language_model(
+            inputs_embeds=torch.cat([embeds, words], dim=1),
+            attention_mask=whole,
+            position_ids=(whole.cumsum(-1) - 1).clamp(min=0),
+            use_cache=False,
+        )
+        hidden = read.last_hidden_state[:, -len(ids) :]
+        chances = model.get_output_embeddings()(hidden).float().log_softmax(-1)
+        found[:, column] = chances.gather(-1, ids.expand(len(embeds), -1)[..., None]).sum((1, 2))
+    return found
+
+
+# --- calibration
+
+
+def calibrate(scores: ArrayLike, truth: Sequence[int] | ArrayLike) -> tuple[float, float]:
+    """Temperature and threshold from pictures that were not trained on.
+
+    The temperature minimises the negative log-likelihood of the true labels, which is convex in its
+    inverse. From the threshold on are 95 % of the right answers, but whatever is more likely than
+    all others together is always given: a picture that shows none of the labels is unlike both.
+
+    Args:
+        scores: ``[n, labels]``, as `LabelScores.mixed` has them.
+        truth: the number of the true label of each.
+
+    Raises:
+        ValueError: nothing is given, or the shapes do not go together.
+    """
+    values, right = _checked(scores, truth)
+    temperature = _temperature(values, right)
+    shares = _softmax(values / temperature)
+    confidences = shares.max(1)[shares.argmax(1) == right]
+    if not len(confidences):
+        return temperature, _SURE
+    return temperature, min(_SURE, float(np.quantile(confidences, 1 - _KEPT_RIGHT)))
+
+
+def choose_weight(
+    language: ArrayLike, head: ArrayLike, truth: Sequence[int] | ArrayLike, *, steps: int = 20
+) -> float:
+    """The share of the label head under which the true labels are likeliest, once calibrated.
+
+    Args:
+        language: ``[n, labels]``, as `LabelScores` has them; so is ``head``.
+        steps: into how many the way from 0 to 1 is cut; of equals the larger share wins, since at 1
+            the language model need not run.
+    """
+    spoken, right = _checked(language, truth)
+    seen, _ = _checked(head, truth)
+
+    def loss(weight: float) -> float:
+        mixed = weight * seen + (1 - weight) * spoken
+        return _loss(mixed / _temperature(mixed, right), right)
+
+    weights = [step / steps for step in range(steps, -1, -1)]
+    return min(weights, key=lambda weight: round(loss(weight), 6))
+
+
+def expected_calibration_error(confidences: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
+    """Mean distance of confidence and share of right answers, in bins of equal width.
+
+    Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
+
+    Args:
+        confidences: ``[n]``, from 0 to 1; 0 is in the first bin.
+        correct: ``[n]``, whether each answer was right.
+
+    Raises:
+        ValueError: the lengths differ, or a confidence is out of range.
+    """
+    sure = np.asarray(confidences, dtype=np.float64).reshape(-1)
+    right = np.asarray(correct, dtype=np.float64).reshape(-1)
+    if sure.shape != right.shape or bins < 1:
+        raise ValueError("as many answers as confidences are needed, and one bin or more")
+    if not len(sure):
+        return 0.0
+    if not ((sure >= 0) & (sure <= 1 + 1e-9)).all():
+        raise ValueError("a confidence is not between 0 and 1")
+    # A confidence on the edge of two bins is in the lower one, as the article has it.
+    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.zeros(bins)
+    np.add.at(gaps, place, right - sure)
+    return float(np.abs(gaps).sum() / len(sure))
+
+
+def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    values = np.asarray(scores, dtype=np.float64)
+    right = np.asarray(truth, dtype=np.int64)
+    if values.ndim != 2 or not len(values) or right.shape != (len(values),):
+        raise ValueError("scores [n, labels] and n true labels are needed")
+    if right.min() < 0 or right.max() >= values.shape[1] or not np.isfinite(values).all():
+        raise ValueError("a true label is not among the labels, or a score is no number")
+    return values, right
+
+
+def _temperature(values: np.ndarray, right: np.ndarray) -> float:
+    """Golden section over the inverse temperature, on which the loss is convex."""
+    low, high = 1e-2, 1e2
+    ratio = (5**0.5 - 1) / 2
+    for _ in range(60):
+        step = ratio * (high - low)
+        first, second = high - step, low + step
+        if _loss(values * first, right) < _loss(values * second, right):
+            high = second
+        else:
+            low = first
+    return 2 / (low + high)
+
+
+def _loss(values: np.ndarray, right: np.ndarray) -> float:
+    top = values.max(1, keepdims=True)
+    total = np.log(np.exp(values - top).sum(1)) + top[:, 0]
+    return float((total - values[np.arange(len(values)), right]).mean())
+
+
+def _softmax(values: np.ndarray) -> np.ndarray:
+    shares = np.exp(values - values.max(1, keepdims=True))
+    normalised: np.ndarray = shares / shares.sum(1, keepdims=True)
+    return normalised
