@@ -7,13 +7,12 @@ so that a card says what they say and does nothing else.
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from assistant.adapter_files import CONFIG_FILE, AdapterFiles
+from assistant.adapter_files import AdapterFiles
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9._-]{1,96}")
 # What the embedded base's language model is called where people look for it.
@@ -208,9 +207,3 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     lines += [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
     return "\n".join(lines)
-
-
-def adapter_config(folder: Path) -> dict[str, Any]:
-    """The PEFT configuration of a checked adapter."""
-    content: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    return content

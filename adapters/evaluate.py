@@ -157,7 +157,8 @@ def evaluate_labels(
     matcher = metrics.LabelMatcher(_coarse_by_label(rows), known_labels)
 
     def label(batch: Sequence[tuple[LabelRow, EncodedImage]]) -> list[str]:
-        return engine.label([image for _, image in batch])
+        found = engine.label([image for _, image in batch])
+        return [each.scores[0][0] for each in found]  # the likeliest, however unsure
 
     def score(rows: Sequence[LabelRow], texts: Sequence[str]) -> metrics.LabelScores:
         return metrics.score_labels(texts, [(row.label, row.coarse_label) for row in rows], matcher)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from adapters.judge.contenders import Contender
     from adapters.judge.figures import Figure, Judgement
     from adapters.judge.intervals import Interval
     from adapters.judge.report import Report
+    from adapters.judge.run import Contender
+    from adapters.judge.run import Report as Working
     from adapters.judge.tasks import Task
     from assistant.weights import Progress as Loading
 
@@ -72,7 +73,8 @@ def evaluate_command(
 
     What a data set is about is found from its rows: captions, questions or labels.
     """
-    from adapters.judge.contenders import Loader, find_pair, write_scores as keep
+    from adapters.judge.contenders import Loader, find_pair
+    from adapters.judge.contenders import write_scores as keep
     from adapters.judge.report import Report, Side, write_report
     from adapters.judge.run import judge
     from adapters.judge.tasks import read_tasks
@@ -157,7 +159,7 @@ def _draw_confusion(report: Report, path: Path) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[tuple[Loading, object]]:
+def _progress() -> Iterator[tuple[Loading, Working]]:
     """Report loading, and asking with the time that is left, on stderr."""
     from rich.console import Console
     from rich.progress import (
@@ -247,7 +249,6 @@ def _cell(figure: Figure, part: Interval | None, sign: str = "") -> str:
     if part is None:
         return "-"
     digits = 1 if figure.percent else 3
-    value, low, high = (
-        f"{figure.scale * x:{sign}.{digits}f}" for x in (part.value, part.low, part.high)
-    )
-    return f"{value} ({low} to {high})"
+    numbers = (figure.scale * number for number in (part.value, part.low, part.high))
+    value, low, high = (f"{number:{sign}.{digits}f}" for number in numbers)
+    return f"{value} ({low}{' to ' if sign else '–'}{high})"

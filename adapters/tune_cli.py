@@ -68,7 +68,7 @@ def train_command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a report.")] = False,
 ) -> None:
-    """Fine-tune an adapter on your photos; interrupt it whenever you like and go on with --resume."""
+    """Fine-tune an adapter on your photos; interrupt it at any time, go on with --resume."""
     from adapters.tune.settings import parse_set, tuning
     from assistant.settings import get_settings
 
@@ -79,7 +79,7 @@ def train_command(
     overrides = parse_set(sets or []) | {k: v for k, v in flags.items() if v is not None}
     recipe = tuning(preset, config, overrides)
     settings = get_settings()
-    name = name or _name_of(data)
+    name = name or name_of(data)
     out = out or settings.data_dir / "trainings" / name
 
     from adapters.train import tune_allocator
@@ -121,7 +121,7 @@ def train_command(
             view.say_result(result)
 
 
-def _name_of(data: Path) -> str:
+def name_of(data: Path) -> str:
     """A name from the data's: ``photos/train.jsonl`` is ``photos``."""
     stem = data.stem if data.suffix else data.name
     if stem.lower() in ("train", "training", "data", "dataset", "labels", "captions"):
@@ -146,6 +146,7 @@ class _View:
         self._tasks: dict[str, Any] = {}
         self._losses: dict[str, deque[float]] = {}
         self._scores: dict[str, str] = {}
+        self._told = ("", 0)
 
     def __enter__(self) -> _View:
         self._bar.start()
@@ -160,8 +161,13 @@ class _View:
         return self._tasks[name]
 
     def progress(self, message: str, fraction: float | None) -> None:
-        if fraction is not None:
-            self._bar.update(self._task(message, 1.0), completed=fraction)
+        if fraction is None:
+            return
+        self._bar.update(self._task(message, 1.0), completed=fraction)
+        told = (message, round(100 * fraction))
+        if self._as_json and told != self._told:
+            self._told = told
+            typer.echo(json.dumps({"event": "progress", "message": message, "fraction": fraction}))
 
     def step(self, report: StepReport) -> None:
         from adapters.tune.curves import sparkline

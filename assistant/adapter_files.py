@@ -24,7 +24,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _LARGEST_JSON = 4 * 2**20
 _LARGEST_CONFIG = 2**20
-_LONGEST_PATTERN = 2_000
+_LONGEST_PATTERN = 8_000
 
 # What ``sightdesk.json`` may hold and of which type; other keys are left to whoever wrote them.
 _TYPES: dict[str, type | tuple[type, ...]] = {

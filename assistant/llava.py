@@ -22,6 +22,7 @@ from typing import Any, Literal, cast
 import torch
 from peft import PeftModel, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
+from peft.utils.other import ModulesToSaveWrapper
 from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import (
@@ -289,12 +290,28 @@ def wrap_adapter(model: PreTrainedModel, path: Path) -> PeftModel:
             given = set(file.keys())
         if given != set(expected) or any(tensor.is_meta for tensor in expected.values()):
             raise ValueError("the tensors are others than the model's")
+        _as_precise(adapted)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         raise AdapterError(
             f"The adapter in {path} does not fit the model; use it with the base that it was "
             "trained on, or train it again."
         ) from error
     return cast(PeftModel, adapted)
+
+
+def _as_precise(adapted: PeftModel) -> None:
+    """Bring what the file held in bfloat16 to the precision of the layers that it belongs to.
+
+    peft would compute with, and round a merge to, what it found in the file.
+    """
+    for module in adapted.modules():
+        if isinstance(module, LoraLayer):
+            dtype = module.get_base_layer().weight.dtype
+            for part in (module.lora_A, module.lora_B, module.lora_magnitude_vector):
+                part.to(dtype)
+        elif isinstance(module, ModulesToSaveWrapper):
+            first = next(module.original_module.parameters(), None)
+            module.modules_to_save.to(first.dtype if first is not None else None)
 
 
 def merge_wrapped(adapted: PeftModel, dtype: torch.dtype | None = None) -> Any:

@@ -138,7 +138,7 @@ def quantize_model(model: Any, kind: Quantized, device: torch.device | None = No
     names = [
         name
         for name, module in language.named_modules()
-        if module is not kept and _fits(module, kind)
+        if module is not kept and fits(module, kind)
     ]
     if not names:
         raise InputError(
@@ -150,6 +150,14 @@ def quantize_model(model: Any, kind: Quantized, device: torch.device | None = No
             full = cast(nn.Linear, language.get_submodule(name))
             language.set_submodule(name, _quantized(full, kind, device or full.weight.device))
     return model
+
+
+def kept_as(model: Any) -> Kind | None:
+    """The kind that a model's own files are quantized to already; None where they are full."""
+    if getattr(model, "quantization_method", None) is None:
+        return None
+    config = getattr(model.config, "quantization_config", None)
+    return "nf4" if getattr(config, "load_in_4bit", False) else "int8"
 
 
 def choose_quantization(
@@ -234,7 +242,8 @@ def _language_model(model: Any) -> nn.Module:
     return language
 
 
-def _fits(module: nn.Module, kind: Quantized) -> bool:
+def fits(module: nn.Module, kind: Quantized) -> bool:
+    """Whether a layer can be kept in this form; the kernels take rows and columns by blocks."""
     if type(module) is not nn.Linear:
         return False
     return kind == "int8" or not (

@@ -120,9 +120,9 @@ def test_labels_of_photos(
     engine: Engine, encoded: list[EncodedImage], goods: list[tuple[Path, str]]
 ) -> None:
     found = engine.label(encoded)
-    assert set(found) <= set(engine.labels)
-    right = sum(label == true for label, (_, true) in zip(found, goods, strict=True))
-    given = [f"{true}: {label}" for label, (_, true) in zip(found, goods, strict=True)]
+    assert {each.label for each in found} <= set(engine.labels)
+    right = sum(each.label == true for each, (_, true) in zip(found, goods, strict=True))
+    given = [f"{true}: {each.label}" for each, (_, true) in zip(found, goods, strict=True)]
     # A floor against breakage (chance is 1 in 81); how good the adapter is stands on its card.
     assert right >= 0.5 * len(goods), "\n".join(given)
 

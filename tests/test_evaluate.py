@@ -20,6 +20,7 @@ from assistant import engine as engine_module
 from assistant.engine import Answer, EncodedImage, Engine, Sampling, Turn
 from assistant.errors import DataError, InputError, SightdeskError
 from assistant.images import LoadedImage
+from assistant.labelling import Labelled
 from assistant.prompts import CANT_TELL
 
 Record = dict[str, Any]
@@ -54,9 +55,10 @@ class ScriptedEngine:
         self.calls.append(SimpleNamespace(conversations=conversations, sampling=sampling))
         return [self._answer(images[0].width, turns[0].text) for turns, images in conversations]
 
-    def label(self, images: Sequence[Any]) -> list[str]:
+    def label(self, images: Sequence[Any]) -> list[Labelled]:
         self.calls.append(SimpleNamespace(n=len(images)))
-        return [self.reply(image.width, "") for image in images]
+        names = [self.reply(image.width, "") for image in images]
+        return [Labelled(None, None, 0.4, ((name, 0.4), ("other", 0.3))) for name in names]
 
     def _answer(self, width: int, question: str) -> Answer:
         text = self.reply(width, question)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -119,10 +120,11 @@ def test_tenants_and_adapters_are_kept_apart(
     assert engine.generate(turns, images, sampling=BRIEF, tenant="a").reused == 0
     assert engine.generate(turns, images, sampling=BRIEF, tenant="b").reused == 0
     assert engine.generate(turns, images, sampling=BRIEF, tenant="a").reused > 0
-    monkeypatch.setattr(engine, "adapter", "another")
+    ground = engine.resolve(None)
+    monkeypatch.setattr(engine._stack, "ground", replace(ground, revision="another"))
     assert engine.generate(turns, images, sampling=BRIEF, tenant="a").reused == 0
     engine.forget("a")
-    monkeypatch.setattr(engine, "adapter", None)
+    monkeypatch.setattr(engine._stack, "ground", ground)
     assert engine.generate(turns, images, sampling=BRIEF, tenant="a").reused == 0
     assert engine.generate(turns, images, sampling=BRIEF, tenant="b").reused > 0
 
@@ -170,9 +172,9 @@ def test_pictures_are_encoded_once(engine: Engine, monkeypatch: pytest.MonkeyPat
     seen: list[int] = []
     encode = engine.encode_anew
 
-    def counting(new: Sequence[LoadedImage]) -> list[EncodedImage]:
+    def counting(new: Sequence[LoadedImage], **how: Any) -> list[EncodedImage]:
         seen.append(len(new))
-        return encode(new)
+        return encode(new, **how)
 
     monkeypatch.setattr(engine, "encode_anew", counting)
     first, second = tiny.picture(20), tiny.picture(21)
@@ -265,7 +267,7 @@ def test_beam_search_finds_what_transformers_finds(
         for question, image in zip(questions, images, strict=True)
     ]
     ours = engine.search(prompts, Sampling(max_tokens=tokens, beams=beams), answers=beams)
-    embeds, mask = engine._padded(prompts)
+    embeds, mask = engine.padded(prompts)
     rows = engine.model.generate(
         inputs_embeds=embeds, attention_mask=mask, max_new_tokens=tokens, num_beams=beams,
         num_return_sequences=beams, do_sample=False, pad_token_id=0,

@@ -11,6 +11,8 @@ from ui.desk import Desk
 from ui.engine_room import EngineRoom
 from ui.words import Words, choose_language
 
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+
 
 class Shelf:
     """The one store of the server, opened by the first who needs it, again after a failure."""
@@ -49,6 +51,15 @@ def get_desk() -> Desk:
         st.session_state["desk"] = Desk(get_shelf().open)
     desk: Desk = st.session_state["desk"]
     return desk
+
+
+def served_here() -> bool:
+    """Whether only this machine reaches the page, so that a visitor is who runs it.
+
+    A proxy before it says so in its headers.
+    """
+    own = st.get_option("server.address") in ("127.0.0.1", "::1", "localhost")
+    return own and not any(st.context.headers.get(name) for name in _FORWARDED)
 
 
 def get_words(desk: Desk) -> Words:

@@ -53,6 +53,7 @@ def draw_sidebar(desk: Desk, say: Words) -> tuple[DeltaGenerator, DeltaGenerator
         )
         threads = st.container(key="threads", gap="xxsmall")
         st.space("small")
+        st.page_link("train.py", label=say("train"), icon=":material/model_training:")
         st.button(
             say("settings"),
             key="settings",

@@ -59,7 +59,7 @@ def split(
     for label in sorted(by_label):
         chosen.update(_take(by_label[label], quotas[label], rng))
     if not chosen:
-        chosen.update(min(tied, key=lambda members: (len(members), members)))
+        chosen.update(min((len(members), members) for members in tied)[1])
     held = [example for place, example in enumerate(examples) if place in chosen]
     kept = [example for place, example in enumerate(examples) if place not in chosen]
     return kept, held

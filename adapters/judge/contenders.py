@@ -71,7 +71,9 @@ class Loader:
             name = files.name if files is not None else self.base
             labels = dict(engine.labels)
             return Contender(name, engine, None, labels, facts(files, self.base))
-        if not files.stacked:
+        from assistant.engine.adapters import only_merged
+
+        if not files.stacked or only_merged(files):
             engine = self._engine(str(files.path))
             return Contender(files.name, engine, None, dict(engine.labels), facts(files, self.base))
         engine = self._engine(None)

@@ -134,7 +134,7 @@ def sentence(judgement: Judgement, own: str, other: str) -> str:
         low, high = scale * figure.own.low, scale * figure.own.high
         value = f"{scale * figure.own.value:.1f}{' %' if figure.percent else ''}"
         return (
-            f"{own} has {figure.title} of {value} on {judgement.data} "
+            f"{own} reaches {value} in {figure.title} on {judgement.data} "
             f"({rows}; 95 % interval {low:.1f} to {high:.1f})."
         )
     delta = figure.difference
@@ -173,7 +173,7 @@ def as_json(judgement: Judgement) -> dict[str, Any]:
             row.label: {
                 "support": row.support,
                 "precision": _rounded(row.precision),
-                "recall": _rounded(row.recall),
+                "recall": interval_json(row.recall),
                 "f1": _rounded(row.f1),
             }
             for row in details.classes

@@ -1,4 +1,4 @@
-"""Labels: shares of right ones, a table by class, confusions, and whether confidence can be trusted.
+"""Labels: shares of right ones, a table by class, confusions, and what confidence is worth.
 
 Labels are compared as `adapters.metrics.normalize_label` writes them, so that case and hyphens do
 not count.
@@ -36,11 +36,16 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Given:
-    """The label that an adapter gave, None for "none of these", and how sure it was (0 to 1)."""
+    """The likeliest label by an adapter, and how sure it is (0 to 1).
+
+    ``withheld`` says that it is not sure enough to give it, and says "none of these" instead. What
+    is right is counted on the likeliest labels all the same, and how many are given beside it.
+    """
 
     label: str | None
     coarse: str | None = None
     confidence: float | None = None
+    withheld: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,8 @@ def judge_labels(
         share_figure("accuracy_fine", "accuracy", right, helped, groups, seed=seed),
         *_coarse_figure(rows, own, other, coarse_of, spelling, groups, seed),
     ]
+    if any(one.withheld for one in (*own, *(other or ()))):
+        figures += _given_figures(own, other, right, helped, groups, seed)
     calibration, error = _calibration(own, right, groups, seed)
     other_calibration, other_error = None, None
     if other is not None and helped is not None:
@@ -293,7 +300,7 @@ def _error_figure(
     other_sums: Floats | None,
     seed: int,
 ) -> Figure:
-    name, title, n = "ece", "expected calibration error", own.error.n
+    name, title, n = "ece", "calibration error", own.error.n
     if other is None or other_sums is None:
         return Figure(name, title, own.error, more_is_better=False)
     delta = estimate_difference(own_sums, other_sums, _calibration_error, n, seed=seed)
@@ -329,6 +336,32 @@ def _coarse_figure(
             groups[with_coarse],
             seed=seed,
         )
+    ]
+
+
+def _given_figures(
+    own: Sequence[Given],
+    other: Sequence[Given] | None,
+    right: Flags,
+    helped: Flags | None,
+    groups: Groups,
+    seed: int,
+) -> list[Figure]:
+    """How many labels are given at all, and how many of those are right."""
+    mine = np.array([not one.withheld for one in own], bool)
+    theirs = None if other is None else np.array([not one.withheld for one in other], bool)
+    accurate = None
+    if theirs is not None and helped is not None:
+        accurate = proportion(helped[theirs], groups[theirs])
+    # The rows that each answers are not the same ones, so these are no pairs.
+    return [
+        share_figure("given", "labels given, not withheld", mine, theirs, groups, seed=seed),
+        Figure(
+            "accuracy_given",
+            "accuracy where given",
+            proportion(right[mine], groups[mine]),
+            accurate,
+        ),
     ]
 
 

@@ -7,6 +7,7 @@ can be found, and letters that matplotlib has no font for are drawn by the reade
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -130,6 +131,8 @@ def _saved(figure: Figure, kind: PictureFormat) -> bytes:
 
     buffer = io.BytesIO()
     options: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {"dpi": 130}
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sightdesk"}):
+    style = {"svg.fonttype": "none", "svg.hashsalt": "sightdesk"}
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # labels may be in any script
         figure.savefig(buffer, format=kind, **options)
     return buffer.getvalue()

@@ -53,15 +53,23 @@ class Contender:
         return {one.id: one for one in self.engine.encode_images(pictures, **self._which)}
 
     def answer(
-        self, task: Task, rows: Sequence[tuple[Example, Sequence[str]]], seen: Mapping[str, Any]
+        self,
+        task: Task,
+        rows: Sequence[tuple[Example, Sequence[str]]],
+        seen: Mapping[str, Any],
+        choices: Sequence[str] | None = None,
     ) -> list[Any]:
-        """Texts, or `Given` labels, for rows with the ids of their pictures."""
+        """Texts, or `Given` labels, for rows with the ids of their pictures.
+
+        ``choices`` are the labels to choose from, in place of the adapter's own.
+        """
         if task.kind == "questions":
             return self._reply([(row, [seen[one] for one in ids]) for row, ids in rows])
         images = [seen[ids[0]] for _, ids in rows]
         if task.kind == "captions":
             return [answer.text for answer in self.engine.describe(images, **self._which)]
-        return [_given(one) for one in self.engine.label(images, **self._which)]
+        which = self._which if choices is None else {**self._which, "labels": list(choices)}
+        return [_given(one) for one in self.engine.label(images, **which)]
 
     def _reply(self, rows: Sequence[tuple[Example, Sequence[Any]]]) -> list[str]:
         from assistant.engine import Sampling, Turn
@@ -120,12 +128,13 @@ def _judge_task(
 ) -> Judgement:
     began = time.perf_counter()
     notes: list[str] = []
-    if task.kind == "labels" and other is not None:
-        note = _foreign(task.rows, other)
-        if note is not None:
-            notes.append(note)
-        if note is not None and not _shared(task.rows, other):
-            other = None
+    choices: list[tuple[str, ...] | None] = [None, None]
+    if task.kind == "labels" and other is not None and not _knows(task.rows, own, other):
+        choices[1] = tuple(sorted(own.labels))
+        notes.append(
+            f"{other.name} does not know all of these labels; it chose from the list of {own.name} "
+            "by how likely each name is as its answer."
+        )
     asked = [own] if other is None else [own, other]
     answers: list[list[Any]] = [[] for _ in asked]
     rows: list[Example] = []
@@ -134,10 +143,10 @@ def _judge_task(
     for chunk, pictures in _opened(task, batch_size, skip_bad):
         lost += sum(1 for _, ids in chunk if ids is None)
         usable = [(row, ids) for row, ids in chunk if ids is not None]
-        for contender, said in zip(asked, answers, strict=True):
+        for contender, said, choice in zip(asked, answers, choices, strict=False):
             seen = contender.encode(list(pictures.values())) if pictures else {}
             for first in range(0, len(usable), batch_size):
-                said += contender.answer(task, usable[first : first + batch_size], seen)
+                said += contender.answer(task, usable[first : first + batch_size], seen, choice)
                 done += len(usable[first : first + batch_size])
                 report(task.data, done + lost * len(asked), total)
         rows += [row for row, _ in usable]
@@ -195,26 +204,20 @@ def _opened(
 
 
 def _given(answer: Any) -> Given:
-    """What an engine said, be it a bare label or one with a confidence."""
+    """What an engine said, be it a bare label or one with a confidence.
+
+    Where it said "none of these", the label is the likeliest one, and ``withheld`` is true.
+    """
     if isinstance(answer, str):
         return Given(answer)
-    return Given(answer.label, answer.coarse, answer.confidence)
+    if answer.label is not None:
+        return Given(answer.label, answer.coarse, answer.confidence)
+    label = answer.scores[0][0] if answer.scores else None
+    return Given(label, None, answer.confidence, withheld=True)
 
 
-def _shared(rows: Sequence[Example], other: Contender) -> set[str]:
-    named = {normalize_label(row.label or "") for row in rows}
-    return named & {normalize_label(label) for label in other.labels}
-
-
-def _foreign(rows: Sequence[Example], other: Contender) -> str | None:
-    """What to say where the other adapter does not know all labels of the data."""
-    named = len({normalize_label(row.label or "") for row in rows})
-    shared = len(_shared(rows, other))
-    if shared == named:
-        return None
-    if not shared:
-        return f"{other.name} knows none of these labels, so there is nothing to compare with."
-    return (
-        f"{other.name} knows {shared:,} of these {named:,} labels and cannot be right about the "
-        "others."
-    )
+def _knows(rows: Sequence[Example], own: Contender, other: Contender) -> bool:
+    """Whether the other one has all labels of the data that the adapter has."""
+    theirs = {normalize_label(label) for label in other.labels}
+    mine = {normalize_label(label) for label in own.labels}
+    return {normalize_label(row.label or "") for row in rows} & mine <= theirs

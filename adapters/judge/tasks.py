@@ -100,9 +100,9 @@ def read_tasks(
                 )
             )
     if not any(task.rows for task in tasks):
-        reasons = ", ".join(f"{n:,} {why}" for task in tasks for why, n in task.left_out.items())
+        told = ", ".join(f"{n:,} {why}" for task in tasks for why, n in task.left_out.items())
         raise DataError(
-            f"{path} holds no row that can be judged{f' ({reasons})' if reasons else ''}; give "
+            f"{path} holds no row that can be judged{f' ({told})' if told else ''}; give "
             "captions ('references'), questions with short answers, or labels."
         )
     return [task for task in tasks if task.rows]

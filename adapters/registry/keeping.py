@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import stat
 import tempfile
@@ -16,8 +15,10 @@ from adapters.registry.gate import Requirement, check_requirements, parse_requir
 from adapters.registry.places import (
     adapters_folder,
     appearing_folder,
+    beside,
     check_room,
     checked_name,
+    sweep,
 )
 from assistant.adapter_files import (
     ABOUT_FILE,
@@ -123,7 +124,7 @@ def remove(name: str, settings: Settings | None = None) -> Path:
 
 def _set_aside(path: Path) -> None:
     """Rename, so that no half-deleted adapter ever has the name, then delete."""
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.removed")
+    aside = beside(path)
     path.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
 
@@ -146,7 +147,7 @@ def _install(
         name or str(files.about.get("name") or source.resolve().name), settings, replace=replace
     )
     check_requirements(AdapterFiles(name, files.path, files.about), requirements, settings)
-    taken = _to_take(source)
+    taken = files_to_take(source)
     size = sum(path.stat().st_size for path in taken)
     if size > LARGEST:
         raise AdapterError(
@@ -155,9 +156,10 @@ def _install(
         )
     target = adapters_folder(settings) / name
     check_room(target, size)
+    sweep(target.parent)
     before = target if replace and target.is_dir() else None
     # What it replaces keeps the name until the new one is whole.
-    arriving = target.with_name(f"{name}.{secrets.token_hex(4)}.removed") if before else target
+    arriving = beside(target) if before else target
     with appearing_folder(arriving) as folder:
         for path in taken:
             shutil.copyfile(path, folder / path.name)
@@ -172,18 +174,29 @@ def _install(
         if own_card or terms is not None or not (folder / "README.md").is_file():
             write_card(folder, AdapterFiles(name, folder, about))
     if before is not None:
-        try:
-            aside = before.with_name(f"{name}.{secrets.token_hex(4)}.removed")
-            before.rename(aside)
-            arriving.rename(target)
-        except OSError as error:
-            shutil.rmtree(arriving, ignore_errors=True)
-            raise AdapterError(f"{target} cannot be replaced ({error.strerror}).") from error
-        shutil.rmtree(aside, ignore_errors=True)
+        _swap(arriving, target)
     return read_adapter(target, name)
 
 
-def _to_take(source: Path) -> list[Path]:
+def _swap(arriving: Path, target: Path) -> None:
+    """Put a whole folder in the place of another one, which comes back if that fails."""
+    aside = beside(target)
+    try:
+        target.rename(aside)
+        try:
+            arriving.rename(target)
+        except OSError:
+            aside.rename(target)
+            raise
+    except OSError as error:
+        shutil.rmtree(arriving, ignore_errors=True)
+        raise AdapterError(
+            f"{target} cannot be replaced ({error.strerror}); make its folder writable."
+        ) from error
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def files_to_take(source: Path) -> list[Path]:
     """Known files, and pictures and tables of a bounded size; no links that lead elsewhere."""
     found = []
     for path in sorted(source.iterdir()):
@@ -281,7 +294,7 @@ def _members(opened: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInf
             members[path.name] = entry
         elif pickled and WEIGHTS_FILE not in {PurePosixPath(e.filename).name for e in entries}:
             raise AdapterError(
-                f"The adapter in {archive} is stored as a pickle ({path.name[:100]}), which can run "
+                f"{archive} holds a pickle, no safetensors ({path.name[:80]}), which can run "
                 "code when it is opened; save it again as safetensors."
             )
     if sum(member.file_size for member in members.values()) > LARGEST:

@@ -23,7 +23,7 @@ from assistant.adapter_files import (
 from assistant.errors import AdapterError, SightdeskError
 from assistant.fingerprint import BaseIdentity, identify_base
 from assistant.settings import Settings, get_settings
-from assistant.weights import embedded_directory, has_embedded
+from assistant.weights import REVISION, embedded_directory, has_embedded
 
 _LOWER_IS_BETTER = {"ece", "loss", "perplexity", "refused_answerable", "seconds"}
 
@@ -153,9 +153,9 @@ def _summary(
     files: AdapterFiles, settings: Settings, known: dict[str, BaseIdentity | None]
 ) -> dict[str, Any]:
     fitting, reason = fits(files, settings, known)
-    on = files.on or {}
+    on, made_of = files.on or {}, files.about.get("base")
     return {
-        "base": on.get("base") or files.about.get("base") or "not told",
+        "base": on.get("base") or ("embedded" if made_of == REVISION else made_of) or "not told",
         "stacked": files.stacked,
         "fits": fitting,
         "fits_reason": reason,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -13,6 +14,8 @@ from safetensors import SafetensorError
 from assistant.adapter_files import NAME, own_adapters, shipped_adapters
 from assistant.errors import AdapterError, InputError
 from assistant.settings import Settings
+
+_ABANDONED_S = 24 * 3600
 
 
 def adapters_folder(settings: Settings) -> Path:
@@ -26,7 +29,7 @@ def checked_name(name: str, settings: Settings, *, replace: bool = False) -> str
     Raises:
         InputError: it cannot be a folder's name everywhere, or it is taken.
     """
-    reserved = name.endswith(".") or name.split(".")[-1] in ("partial", "removed")
+    reserved = name.endswith((".", ".partial"))
     if not NAME.fullmatch(name) or reserved:
         raise InputError(
             f"An adapter cannot be called {name[:100]!r}; give --name with letters, digits, '.', "
@@ -41,6 +44,19 @@ def checked_name(name: str, settings: Settings, *, replace: bool = False) -> str
             f"remove it first: sightdesk adapters remove {taken[name.casefold()]}."
         )
     return name
+
+
+def beside(target: Path) -> Path:
+    """A name beside ``target`` that nobody takes for an adapter; `sweep` removes it one day."""
+    return target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed have left in the adapters' folder."""
+    for left in folder.glob("*.partial"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def check_free(target: Path) -> None:
@@ -94,7 +110,7 @@ def appearing_folder(target: Path) -> Iterator[Path]:
 def appearing_file(target: Path) -> Iterator[Path]:
     """A file to write, which becomes ``target`` at the end; as `appearing_folder`."""
     check_free(target)
-    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
+    partial = beside(target)
     with _written(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from adapters.tune.process import noted
 from assistant.errors import InputError
 
 
@@ -51,6 +52,7 @@ def training_folder(folder: Path, *, resume: bool, keep: bool = False) -> Iterat
             )
         if resume and not started:
             raise InputError(f"There is no training to resume in {folder}; leave --resume out.")
-        yield
+        with nullcontext() if keep else noted(folder):
+            yield
     finally:
         lock.release()

@@ -52,7 +52,7 @@ class Task(Protocol):
         ...
 
     def updated(self, step: int) -> None:
-        """Called after each change of the parameters."""
+        """Called after each change of the parameters, at first with 0 for what was there."""
         ...
 
     def buffers(self) -> Tensors:
@@ -212,7 +212,7 @@ def run_stage(
             state.seconds = time.monotonic() - started
             _save(file, named, optimizer, task.buffers(), state)
 
-    task.updated(state.step)
+    task.updated(0)
     ended = False
     try:
         while not stop.asked:

@@ -78,7 +78,8 @@ def split_parameters(
     adapted: PeftModel,
 ) -> tuple[dict[str, torch.nn.Parameter], dict[str, torch.nn.Parameter]]:
     """Trainable parameters of the projector and of the language model, by name."""
-    projector, language = {}, {}
+    projector: dict[str, torch.nn.Parameter] = {}
+    language: dict[str, torch.nn.Parameter] = {}
     for name, parameter in adapted.named_parameters():
         if parameter.requires_grad:
             (projector if "multi_modal_projector" in name else language)[name] = parameter

@@ -52,6 +52,7 @@ from assistant.vision import EfficientNetLiteModel
 
 Progress = Callable[[str, float | None], None]
 
+_REPLAYED = 2000  # of the replay's pictures: more would only take longer
 _SELF_REPLAY = 600  # pictures that the base describes itself, where no replay is given
 _LABEL_PICTURES = 400  # held-out pictures that calibrate the labels' confidence
 
@@ -180,7 +181,9 @@ class Run:
             return []
         if self.order.replay is not None:
             found = read_dataset(self.order.replay, settings=self.settings).examples
-            return gather(example for example in found if example.references)
+            known = gather(e for e in found if e.references and _opens(e))
+            count = min(_REPLAYED, len(known))
+            return random.Random(self.recipe.seed).sample(known, count)
         file = self.order.out / "described.json"
         paths = [p for p in pictures_of(self.own) if p.is_file()]
         chosen = random.Random(self.recipe.seed).sample(paths, min(_SELF_REPLAY, len(paths)))
@@ -299,8 +302,20 @@ class Run:
             quantize_model(self.model, self.recipe.quantize, self.device)
             self.model.to(self.device)
         else:
-            self.model.to(self.device, faster_dtype(self.device))
+            self.model.to(self.device, self._dtype())
         self.adapted = attach(self.model, self.recipe)
+
+    def _dtype(self) -> torch.dtype:
+        """Which precision is faster here, measured once a training: a resumed one goes on in it."""
+        file = self.order.out / "precision"
+        names = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+        known = file.read_text(encoding="utf-8") if file.exists() else ""
+        if known in names:
+            return names[known]
+        chosen = faster_dtype(self.device)
+        if self.processes.first:
+            file.write_text(str(chosen).removeprefix("torch."), encoding="utf-8")
+        return chosen
 
     def plan(self) -> Plan:
         """Count, and measure a step of each stage; nothing changes."""

@@ -1,7 +1,8 @@
-"""The finished adapter as a directory: one place for all that was trained, named only when whole."""
+"""The finished adapter as a directory: all that was trained, in one place, there when whole."""
 
 from __future__ import annotations
 
+import copy
 import json
 import platform
 import tempfile
@@ -56,8 +57,7 @@ def vision_tensors(
             tensors[f"{_PREFIX}{name}.conv.lora_A.weight"] = down[:, :, None, None]
             tensors[f"{_PREFIX}{name}.conv.lora_B.weight"] = up[:, :, None, None]
         return tensors, convolutions, []
-    written = EfficientNetLiteModel(ground.config)
-    written.load_state_dict(ground.state_dict())
+    written = copy.deepcopy(ground).float()
     tower.write_back(written)
     whole = []
     for part in trainable_parts(written, tower.first):

@@ -18,7 +18,7 @@ PRESETS: tuple[Preset, ...] = ("quick", "balanced", "best")
 class Tuning(BaseModel):
     """The recipe of an adapter; all of it is saved with the adapter as ``recipe.toml``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     preset: Preset = "balanced"
     seed: int = 0
@@ -98,7 +98,15 @@ _PRESETS: dict[Preset, dict[str, Any]] = {
         "validations": 3,
     },
     "balanced": {},
-    "best": {"encoder_epochs": 24.0, "language_epochs": 3.0, "cutmix": 0.3, "validations": 8},
+    "best": {
+        "encoder_epochs": 18.0,
+        "encoder_rate": 2.5e-4,
+        "cutmix": 0.3,
+        "language_epochs": 3.0,
+        "held_out": 0.06,
+        "validations": 8,
+        "patience": 8,
+    },
 }
 
 

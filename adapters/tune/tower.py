@@ -25,6 +25,7 @@ class LowRankConv(nn.Module):
         super().__init__()
         out, inputs = conv.weight.shape[:2]
         self.weight, self.bias = conv.weight, conv.bias
+        self.kernel_size = conv.kernel_size
         self.lora_a = nn.Parameter(torch.empty(rank, inputs))
         self.lora_b = nn.Parameter(torch.zeros(out, rank))
         nn.init.kaiming_uniform_(self.lora_a, a=5**0.5)
@@ -59,7 +60,8 @@ class TrainableTower(nn.Module):
         self.kind, self.first = recipe.encoder, recipe.encoder_from
         if self.first > len(tower.stages):
             self.first = len(tower.stages)
-        folded = fused(tower).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        unordered: Any = fused(tower)
+        folded: EfficientNetLiteModel = unordered.to(memory_format=torch.channels_last)
         folded.requires_grad_(False)
         if self.kind == "full":
             for part in trainable_parts(folded, self.first).values():

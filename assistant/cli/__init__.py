@@ -5,6 +5,7 @@ engine says. Other packages add commands through the entry-point group `sightdes
 entry point is a function `register(app: typer.Typer) -> None`, as in the modules beside this one:
 
     answers.py     ask, describe
+    labels.py      label
     machine.py     fetch, doctor
     page.py        chat
     progress.py    what a command shows on stderr while it works
@@ -25,7 +26,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from assistant.cli import answers, machine, page
+from assistant.cli import answers, labels, machine, page
 from assistant.errors import SightdeskError
 
 COMMAND_GROUP = "sightdesk.commands"
@@ -101,5 +102,5 @@ def _root(
     """Take the options that stand before a command."""
 
 
-for _room in (answers, page, machine):
+for _room in (answers, labels, page, machine):
     _room.register(app)

@@ -93,12 +93,12 @@ def ask(
     sources = [image, *(more or [])]
     enhancement = _enhancement(denoise, brightness, contrast, saturation, sharpen, resize)
     _check_before_after(before_after, enhancement, sources)
-    originals = [_open(source, settings) for source in sources]
+    originals = [open_picture(source, settings) for source in sources]
     pictures = _enhanced(originals, enhancement, settings)
     if before_after is not None:
         _write_before_after(before_after, originals, pictures)
     with show_progress() as report:
-        engine = _load_engine(base, adapter, quantize, settings, report)
+        engine = load_engine(base, adapter, quantize, settings, report)
         from assistant.engine import Sampling, Turn
         from assistant.evidence import needed_caution, with_hint
 
@@ -178,14 +178,14 @@ def describe(
         batch: list[tuple[str, LoadedImage]] = []
         for source in images[start : start + DESCRIBE_BATCH]:
             try:
-                batch.append((source, _open(source, settings)))
+                batch.append((source, open_picture(source, settings)))
             except ImageError as error:
                 typer.echo(str(error), err=True)
                 failed = True
         if not batch:
             continue
         with show_progress() as report:
-            engine = engine or _load_engine(base, adapter, quantize, settings, report)
+            engine = engine or load_engine(base, adapter, quantize, settings, report)
             report(f"Describing {len(images)} pictures", start / len(images))
             originals = [original for _, original in batch]
             pictures = _enhanced(originals, enhancement, settings)
@@ -286,7 +286,8 @@ def _checked_question(question: str, settings: Settings) -> str:
     return question
 
 
-def _open(source: str, settings: Settings) -> LoadedImage:
+def open_picture(source: str, settings: Settings) -> LoadedImage:
+    """The picture in a file, or from standard input for ``-``."""
     from assistant.images import open_image
 
     if source == "-":
@@ -296,13 +297,14 @@ def _open(source: str, settings: Settings) -> LoadedImage:
     return open_image(Path(source), settings=settings)
 
 
-def _load_engine(
+def load_engine(
     base: str | None,
     adapter: str | None,
     quantize: str | None,
     settings: Settings,
     report: Report,
 ) -> Engine:
+    """The engine of a command's options."""
     report("Loading the model", None)
     from assistant.engine import Engine
 

@@ -76,9 +76,9 @@ class Adapter:
     name: str
     revision: str = ""
     labels: dict[str, str] = field(default_factory=dict)
-    eyes: Eyes = Eyes()
+    eyes: Eyes = field(default_factory=Eyes)
     key: str | None = None
-    calibration: Calibration = Calibration()
+    calibration: Calibration = field(default_factory=Calibration)
     head: LabelHead | None = None
     nbytes: int = 0
 
@@ -128,7 +128,7 @@ class Adapters:
         return [self.ground.name, *self._stacked]
 
     def choices(self) -> list[str]:
-        """Names that can be chosen: the ground, and known adapters that were trained on it."""
+        """Names that can be chosen: the ground, what is ready, and known adapters trained on it."""
         found = [self.ground.name]
         for name in dict.fromkeys([*self._stacked, *known_adapters(self._settings)]):
             if name not in found and (name in self._stacked or self._usable(name)):
@@ -137,10 +137,11 @@ class Adapters:
 
     def _usable(self, name: str) -> bool:
         try:
-            self._check(find_adapter(name, self._settings))
-        except (AdapterError, WeightsError):
+            files = find_adapter(name, self._settings)
+            self._check(files)
+        except (AdapterError, WeightsError, OSError):
             return False
-        return True
+        return files.stacked
 
     def get(self, name: str) -> Adapter:
         """The adapter of this name or directory, added if it is not there, anew if it changed.

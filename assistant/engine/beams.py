@@ -87,6 +87,7 @@ def beam_search(
     ends: set[int],
     answers: int = 1,
     allowed: Allowed | None = None,
+    assign: Callable[[Sequence[int]], None] = lambda _rows: None,
 ) -> list[list[tuple[int, ...]]]:
     """The likeliest answers to each prompt, best first.
 
@@ -98,6 +99,7 @@ def beam_search(
         ends: tokens that end an answer.
         answers: how many are wanted for each prompt, at most ``beams``.
         allowed: restricts what is written, end tokens included.
+        assign: is told before a pass which prompt each row belongs to.
 
     Returns:
         Token ids without the end token, ``answers`` for each prompt (fewer where fewer can be
@@ -107,6 +109,7 @@ def beam_search(
     # A masked place has no position of its own; the first token of a row stands at 0.
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     cache = DynamicCache()
+    assign(range(count))
     output = model(
         inputs_embeds=embeds,
         attention_mask=mask,
@@ -167,6 +170,7 @@ def beam_search(
         running = [running[row] for row in rows]
         written = following
         scores = torch.tensor(new_scores, device=embeds.device)
+        assign([prompt for prompt in running for _ in range(beams)])
         last = torch.tensor([[ids[-1]] for texts in written for ids in texts], device=embeds.device)
         logits = (
             model(

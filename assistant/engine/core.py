@@ -2,6 +2,10 @@
 
 Every door of the product asks this class; it alone runs the model. Calls are serialised by a
 lock, and a stream that is abandoned stops the model at the next token.
+
+Whatever answers takes an ``adapter``: the name or directory of one that is stacked on the ground
+(see `assistant.engine.adapters`), the ground's own name, or None for the engine's default. Requests
+of a batch may have different ones.
 """
 
 from __future__ import annotations
@@ -9,61 +13,32 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 
-from assistant.adapter_files import find_adapter
 from assistant.engine import describing, gaze
+from assistant.engine import labels as labelling
+from assistant.engine.adapters import Adapter, ground_of
 from assistant.engine.beams import Allowed, beam_search
-from assistant.engine.caches import ImageCache, PrefixCache, Scope
 from assistant.engine.decoding import end_tokens, write
-from assistant.engine.prompt import Prompt, PromptBuilder, embed
+from assistant.engine.holder import Holder
+from assistant.engine.loading import load_ground
+from assistant.engine.prompt import Prompt
 from assistant.engine.streams import Stream, Words
 from assistant.engine.values import GREEDY, Answer, EncodedImage, Gaze, Mode, Sampling, Turn
-from assistant.errors import InputError, WeightsError
-from assistant.evidence import Evidence as Sight
-from assistant.evidence import imagenet_names, judge, shipped_domain
+from assistant.errors import InputError
 from assistant.images import LoadedImage
-from assistant.llava import Base, attach_adapter, ensure_embedded, load_base, settle
+from assistant.labelling import TOP, Labelled, LabelScores
 from assistant.prompts import Detail
-from assistant.quantize import Kind, checked_kind, choose_quantization, quantize_model
+from assistant.quantize import checked_kind
 from assistant.rerank import Evidence
 from assistant.settings import Settings, get_settings
-from assistant.vision import EfficientNetLiteModel
 from assistant.weights import Progress
 
-_IMAGE_BYTES = 32 * 2**20  # some 700 pictures of the embedded base
 
-
-class Engine:
-    """A base with an adapter, ready to answer."""
-
-    def __init__(
-        self,
-        base: Base,
-        adapter: str | None,
-        labels: dict[str, str],
-        *,
-        prefix_bytes: int,
-    ) -> None:
-        self.name = base.name
-        self.adapter = adapter
-        self.quantization: Kind = "none"
-        self.labels = labels
-        self.model: Any = base.model
-        self.processor = base.processor
-        self.device: torch.device = base.model.device
-        self.tokenizer: Any = base.processor.tokenizer
-        self.prompts = PromptBuilder(base.processor, base.model.config.image_token_id)
-        self.prefixes = PrefixCache(prefix_bytes)
-        self._images = ImageCache(_IMAGE_BYTES)
-        self._lock = threading.RLock()
-        # A view of the last positions would make torch copy the whole output layer once a row.
-        self.model.get_output_embeddings().register_forward_pre_hook(
-            lambda _layer, given: (given[0].clone(memory_format=torch.contiguous_format),)
-        )
+class Engine(Holder):
+    """A base with adapters, ready to answer."""
 
     @classmethod
     def load(
@@ -77,6 +52,8 @@ class Engine:
     ) -> Engine:
         """Load a base and an adapter by name; what is not given comes from the settings.
 
+        An adapter that is stacked on its base is added to it and becomes the default.
+
         Raises:
             InputError: the quantization is unknown or cannot be done.
             WeightsError: the base cannot be fetched or read.
@@ -85,84 +62,22 @@ class Engine:
         settings = settings or get_settings()
         if quantize is not None:
             settings = settings.model_copy(update={"quantize": checked_kind(quantize)})
-        name = base or settings.base
         chosen = adapter or settings.adapter or None
-        report = progress or (lambda _message, _fraction: None)
-        files = None
-        if name == "embedded" or chosen is not None:
-            files = find_adapter(chosen, settings)
-        device = _device(settings)
-        path = ensure_embedded(settings, progress) if name == "embedded" else name
-        report("Loading the model", None)
-        # On the CPU, where it takes no memory before it is merged, quantized and moved.
-        loaded = load_base(path, name, torch.device("cpu"), "auto")
-        if settings.quantize == "auto":
-            report("Measuring what is fastest here", None)
-        text_config = loaded.model.config.get_text_config()
-        kind = choose_quantization(settings, text_config, device=device).kind
-        if files is not None:
-            report("Loading the adapter", None)
-            loaded = attach_adapter(loaded, files.path, files.name)
-        if not hasattr(loaded.processor, "image_token"):
-            raise WeightsError(
-                f"The base {name!r} does not take pictures; give one of the LLaVA family."
-            )
-        if kind != "none":
-            report("Quantizing the model", None)
-            quantize_model(loaded.model, kind, device)
-        settle(loaded.model, device)
+        loaded = load_ground(base or settings.base, chosen, settings, progress)
+        merged = loaded.merged
         engine = cls(
-            loaded,
-            files.name if files is not None else None,
-            files.labels if files else {},
+            loaded.base,
+            merged.name if merged is not None else None,
+            {},
             prefix_bytes=settings.prefix_cache_bytes,
+            settings=settings,
+            ground=ground_of(merged, loaded.base.model),
+            identify=loaded.identify,
         )
-        engine.quantization = kind
+        engine.quantization = loaded.kind
+        if loaded.stacked is not None:
+            engine.adapter = engine.add_adapter(str(loaded.stacked.path))
         return engine
-
-    def encode_image(self, image: LoadedImage, *, tenant: str = "") -> EncodedImage:
-        """Encode one picture."""
-        return self.encode_images([image], tenant=tenant)[0]
-
-    def encode_images(
-        self, images: Sequence[LoadedImage], *, tenant: str = ""
-    ) -> list[EncodedImage]:
-        """Encode pictures in one pass of the vision tower and the projector; known ones are not."""
-        scope = self._scope(tenant)
-        known = self._images.get(scope, [image.id for image in images])
-        new = list({image.id: image for image in images if image.id not in known}.values())
-        if new:
-            for encoded in self.encode_anew(new):
-                known[encoded.id] = encoded
-                self._images.put(scope, encoded)
-        return [known[image.id] for image in images]
-
-    def encode_anew(self, images: Sequence[LoadedImage]) -> list[EncodedImage]:
-        """Encode pictures without looking for them in the cache or keeping them there."""
-        pixels = self.processor.image_processor(
-            [image.pixels for image in images], return_tensors="pt"
-        )
-        values = pixels["pixel_values"].to(self.device, self.model.dtype)
-        values = values.contiguous(memory_format=torch.channels_last)
-        pooled: list[torch.Tensor | None] = [None] * len(images)
-
-        def look(_module: Any, _inputs: Any, output: Any) -> None:
-            summary = getattr(output, "pooler_output", None)
-            if summary is not None and len(summary) == len(images):
-                pooled[:] = summary.float()
-
-        with self._lock, torch.inference_mode():
-            tower = self._tower
-            hook = tower.register_forward_hook(look) if tower is not None else None
-            try:
-                features = self.model.get_image_features(pixel_values=values).pooler_output
-            finally:
-                if hook is not None:
-                    hook.remove()
-        return [
-            EncodedImage(image.id, feature, summary)
-            for image, feature, summary in zip(images, features, pooled, strict=True)
-        ]
 
     def stream(
         self,
@@ -171,6 +86,7 @@ class Engine:
         *,
         sampling: Sampling = GREEDY,
         tenant: str = "",
+        adapter: str | None = None,
     ) -> Stream:
         """Yield the answer in pieces of whole words as they come.
 
@@ -178,14 +94,16 @@ class Engine:
         no words before its end: it then yields the whole answer at once.
 
         Raises:
-            InputError: the question is empty, or a picture of a turn is not among ``images``.
+            InputError: the question is empty, or a picture of a turn is not among ``images`` or
+                was encoded for another adapter.
         """
-        prompt = self.prompts.build(turns, images)
+        chosen = self.resolve(adapter)
+        prompt = self._prompt(turns, images, chosen)
 
         def run(put: Callable[[str], None], cancelled: threading.Event) -> Answer:
             if sampling.beams == 1:
-                return self._write(prompt, sampling, tenant, put, cancelled)
-            (answer,) = self._together([prompt], sampling)
+                return self._write(prompt, sampling, chosen, tenant, put, cancelled)
+            (answer,) = self._together([prompt], sampling, [chosen])
             put(answer.text)
             return answer
 
@@ -195,6 +113,7 @@ class Engine:
         self,
         prompt: Prompt,
         sampling: Sampling,
+        adapter: Adapter,
         tenant: str,
         put: Callable[[str], None],
         cancelled: threading.Event,
@@ -209,13 +128,13 @@ class Engine:
             put(text)
 
         words = Words(self.tokenizer, sampling.stop, give)
-        with self._lock:
+        with self.alone(adapter):
             written = write(
                 self.model,
                 prompt,
                 sampling,
                 prefixes=self.prefixes,
-                scope=self._scope(tenant),
+                scope=(adapter.revision, tenant),
                 cancelled=cancelled,
                 emit=words.add,
             )
@@ -239,12 +158,14 @@ class Engine:
         *,
         sampling: Sampling = GREEDY,
         tenant: str = "",
+        adapter: str | None = None,
     ) -> Answer:
         """Answer the last turn of one conversation."""
-        prompt = self.prompts.build(turns, images)
+        chosen = self.resolve(adapter)
+        prompt = self._prompt(turns, images, chosen)
         if sampling.beams > 1:
-            return self._together([prompt], sampling)[0]
-        return self._write(prompt, sampling, tenant, lambda _text: None, threading.Event())
+            return self._together([prompt], sampling, [chosen])[0]
+        return self._write(prompt, sampling, chosen, tenant, lambda _text: None, threading.Event())
 
     def generate_batch(
         self,
@@ -252,27 +173,52 @@ class Engine:
         *,
         sampling: Sampling = GREEDY,
         tenant: str = "",
+        adapter: str | None = None,
+        adapters: Sequence[str | None] | None = None,
     ) -> list[Answer]:
-        """Answer the last turn of each conversation in one batch."""
+        """Answer the last turn of each conversation in one batch.
+
+        Args:
+            adapters: one for each conversation, in place of ``adapter`` for all.
+
+        Raises:
+            InputError: as for `stream`, or there are not as many adapters as conversations.
+        """
+        named = [adapter] * len(conversations) if adapters is None else list(adapters)
+        if len(named) != len(conversations):
+            raise InputError(
+                f"There are {len(named)} adapters for {len(conversations)} conversations; give one "
+                "for each."
+            )
         if len(conversations) == 1:
             ((turns, images),) = conversations
-            return [self.generate(turns, images, sampling=sampling, tenant=tenant)]
-        prompts = [self.prompts.build(turns, images) for turns, images in conversations]
-        if not prompts:
-            return []
-        return self._together(prompts, sampling)
+            return [
+                self.generate(turns, images, sampling=sampling, tenant=tenant, adapter=named[0])
+            ]
+        chosen = [self.resolve(name) for name in named]
+        prompts = [
+            self._prompt(turns, images, each)
+            for (turns, images), each in zip(conversations, chosen, strict=True)
+        ]
+        return self._together(prompts, sampling, chosen) if prompts else []
 
     def search(
         self,
         prompts: Sequence[Prompt],
         sampling: Sampling,
         *,
+        rows: Sequence[Adapter] | None = None,
         answers: int = 1,
         allowed: Allowed | None = None,
     ) -> list[list[tuple[int, ...]]]:
-        """Token ids of the likeliest answers to each prompt, by beam search."""
-        embeds, mask = self._padded(prompts)
-        with self._lock:
+        """Token ids of the likeliest answers to each prompt, by beam search.
+
+        Args:
+            rows: the adapter of each prompt; the default one where none are given.
+        """
+        embeds, mask = self.padded(prompts)
+        chosen = rows or [self.resolve(None)] * len(prompts)
+        with self._lock, self._stack.speaking(chosen) as assign:
             return beam_search(
                 self.model,
                 embeds,
@@ -282,12 +228,15 @@ class Engine:
                 ends=end_tokens(self.model),
                 answers=answers,
                 allowed=allowed,
+                assign=assign,
             )
 
-    def _together(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Answer]:
+    def _together(
+        self, prompts: Sequence[Prompt], sampling: Sampling, rows: Sequence[Adapter]
+    ) -> list[Answer]:
         """One answer to each prompt, all in one batch."""
         began = time.perf_counter()
-        found = (self.search if sampling.beams > 1 else self.draw_ids)(prompts, sampling)
+        found = (self.search if sampling.beams > 1 else self.draw_ids)(prompts, sampling, rows=rows)
         seconds = (time.perf_counter() - began) / len(prompts)
         return [
             self.answer(ids, sampling, seconds, len(prompt))
@@ -295,10 +244,20 @@ class Engine:
         ]
 
     def draw_ids(
-        self, prompts: Sequence[Prompt], sampling: Sampling, *, answers: int = 1
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        rows: Sequence[Adapter] | None = None,
+        answers: int = 1,
     ) -> list[list[tuple[int, ...]]]:
-        """Token ids of answers to each prompt in one batch, by transformers' own `generate`."""
-        embeds, mask = self._padded(prompts)
+        """Token ids of answers to each prompt in one batch, by transformers' own `generate`.
+
+        Args:
+            rows: as for `search`.
+        """
+        embeds, mask = self.padded(prompts)
+        chosen = rows or [self.resolve(None)] * len(prompts)
         options: dict[str, Any] = {
             "max_new_tokens": sampling.max_tokens,
             "num_return_sequences": answers,
@@ -309,15 +268,21 @@ class Engine:
             options |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
         if sampling.stop:
             options |= {"stop_strings": list(sampling.stop), "tokenizer": self.tokenizer}
-        with self._lock, torch.inference_mode(), torch.random.fork_rng(enabled=True):
+        with (
+            self._lock,
+            self._stack.speaking(chosen) as assign,
+            torch.inference_mode(),
+            torch.random.fork_rng(enabled=True),
+        ):
+            assign([prompt for prompt in range(len(prompts)) for _ in range(answers)])
             if sampling.seed is not None:
                 torch.manual_seed(sampling.seed)
             else:
                 torch.seed()  # the fork begins where the last one did: draw anew
-            rows = self.model.generate(inputs_embeds=embeds, attention_mask=mask, **options)
+            drawn = self.model.generate(inputs_embeds=embeds, attention_mask=mask, **options)
         ends = end_tokens(self.model) | {self._pad}
         found = []
-        for row in rows.tolist():
+        for row in drawn.tolist():
             count = next((at for at, token in enumerate(row) if token in ends), len(row))
             found.append(tuple(row[:count]))
         return [found[first : first + answers] for first in range(0, len(found), answers)]
@@ -326,17 +291,6 @@ class Engine:
     def _pad(self) -> int:
         pad = self.tokenizer.pad_token_id
         return int(self.tokenizer.eos_token_id if pad is None else pad)
-
-    def _padded(self, prompts: Sequence[Prompt]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embeddings ``[B, L, hidden]`` and mask ``[B, L]``, padded on the left."""
-        rows = [embed(self.model, prompt) for prompt in prompts]
-        length = max(len(row) for row in rows)
-        embeds = rows[0].new_zeros((len(rows), length, rows[0].shape[1]))
-        mask = torch.zeros((len(rows), length), dtype=torch.long, device=self.device)
-        for number, row in enumerate(rows):
-            embeds[number, length - len(row) :] = row
-            mask[number, length - len(row) :] = 1
-        return embeds, mask
 
     def answer(
         self, ids: Sequence[int], sampling: Sampling, seconds: float, computed: int
@@ -348,23 +302,7 @@ class Engine:
         ended = len(ids) < sampling.max_tokens
         return Answer(text, len(ids), seconds, "stop" if ended else "length", computed)
 
-    def forget(self, tenant: str | None = None) -> None:
-        """Drop what was computed for a tenant, or for all."""
-        self.prefixes.forget(tenant)
-        self._images.forget(tenant)
-
-    def alone(self) -> AbstractContextManager[object]:
-        """While it is entered, nobody else runs the model."""
-        return self._lock
-
-    @property
-    def _tower(self) -> Any:
-        return getattr(self.model.model, "vision_tower", None)
-
-    def _scope(self, tenant: str) -> Scope:
-        return self.adapter or "", tenant
-
-    # --- what engine.describing does with all of this
+    # --- what other modules do with all of this
 
     def describe(
         self,
@@ -373,9 +311,12 @@ class Engine:
         detail: Detail = "sentence",
         mode: Mode = "greedy",
         seed: int | None = None,
+        adapter: str | None = None,
     ) -> list[Answer]:
         """Describe pictures, each on its own; see `assistant.engine.describing.describe`."""
-        return describing.describe(self, images, detail=detail, mode=mode, seed=seed)
+        return describing.describe(
+            self, images, detail=detail, mode=mode, seed=seed, adapter=adapter
+        )
 
     def look(
         self,
@@ -383,38 +324,51 @@ class Engine:
         pictures: Sequence[LoadedImage],
         answer: str,
         *,
+        adapter: str | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> list[Gaze]:
         """How much each word of an answer rests on each part of each picture."""
-        return gaze.look(self, turns, pictures, answer, progress=progress)
-
-    def evidence(self, image: EncodedImage) -> Sight | None:
-        """What the tower's own classifier sees; None where the base's tower has none."""
-        if image.pooled is None or not isinstance(self._tower, EfficientNetLiteModel):
-            return None
-        if self._tower.config.num_classes != len(imagenet_names()):
-            return None
-        return judge(image.pooled, self._tower, shipped_domain())
+        return gaze.look(self, turns, pictures, answer, adapter=adapter, progress=progress)
 
     def candidates(
-        self, image: EncodedImage, *, detail: Detail = "sentence", seed: int | None = None
+        self,
+        image: EncodedImage,
+        *,
+        detail: Detail = "sentence",
+        seed: int | None = None,
+        adapter: str | None = None,
     ) -> list[tuple[str, Evidence]]:
         """Different descriptions of a picture, and what speaks for each."""
-        (weighed,) = describing.weighed(self, [image], detail, seed)
+        chosen = self.resolve(adapter)
+        (weighed,) = describing.weighed(self, [image], detail, seed, chosen)
         return [(answer.text, evidence) for answer, evidence in weighed]
 
-    def label(self, images: Sequence[EncodedImage]) -> list[str]:
-        """The most likely of the adapter's labels for each picture.
+    def label(
+        self,
+        images: Sequence[EncodedImage],
+        *,
+        adapter: str | None = None,
+        labels: Sequence[str] | None = None,
+        threshold: float | None = None,
+        top: int = TOP,
+    ) -> list[Labelled]:
+        """One label of a list for each picture, or none; see `assistant.engine.labels.label`."""
+        return labelling.label(
+            self, images, adapter=adapter, labels=labels, threshold=threshold, top=top
+        )
 
-        Raises:
-            InputError: the adapter has no labels.
-        """
-        return describing.label(self, images)
+    def label_scores(
+        self,
+        images: Sequence[EncodedImage],
+        *,
+        adapter: str | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> LabelScores:
+        """What each part says of each label; see `assistant.engine.labels.label_scores`."""
+        return labelling.label_scores(self, images, adapter=adapter, labels=labels)
 
-
-def _device(settings: Settings) -> torch.device:
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("SIGHTDESK_DEVICE is cuda, but there is no CUDA device; set it to cpu.")
-    if settings.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(settings.device)
+    def recognise(
+        self, images: Sequence[EncodedImage], *, threshold: float | None = None, top: int = TOP
+    ) -> list[Labelled]:
+        """ImageNet's name for each picture; see `assistant.engine.labels.recognise`."""
+        return labelling.recognise(self, images, threshold=threshold, top=top)

@@ -1,4 +1,4 @@
-"""Descriptions and labels: what the engine can say of a picture without being asked a question."""
+"""Descriptions: what the engine says of a picture without being asked a question."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
+from assistant.engine.adapters import Adapter
 from assistant.engine.prompt import Prompt, embed
 from assistant.engine.values import GREEDY, Answer, EncodedImage, Mode, Sampling, Turn
 from assistant.errors import InputError
 from assistant.images import open_image
-from assistant.prompts import DESCRIBE, LABEL_QUESTION, Detail, spoken_label
+from assistant.prompts import DESCRIBE, Detail
 from assistant.rerank import AGREEMENT_WEIGHT, HABIT_WEIGHT, Evidence, score, weigh
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def describe(
     detail: Detail = "sentence",
     mode: Mode = "greedy",
     seed: int | None = None,
+    adapter: str | None = None,
 ) -> list[Answer]:
     """Describe pictures, each on its own.
 
@@ -48,7 +50,7 @@ def describe(
     if detail not in DESCRIBE:
         raise InputError(f"detail is {detail!r}; give one of: {', '.join(DESCRIBE)}.")
     if mode == "rerank":
-        return _best_weighed(engine, images, detail, seed)
+        return _best_weighed(engine, images, detail, seed, engine.resolve(adapter))
     sampling = _SAMPLING.get(mode)
     if sampling is None:
         modes = ", ".join([*_SAMPLING, "rerank"])
@@ -56,16 +58,21 @@ def describe(
     return engine.generate_batch(
         [_request(image, DESCRIBE[detail]) for image in images],
         sampling=replace(sampling, seed=seed),
+        adapter=adapter,
     )
 
 
 def _best_weighed(
-    engine: Engine, images: Sequence[EncodedImage], detail: Detail, seed: int | None
+    engine: Engine,
+    images: Sequence[EncodedImage],
+    detail: Detail,
+    seed: int | None,
+    adapter: Adapter,
 ) -> list[Answer]:
     if not images:
         return []
     began = time.perf_counter()
-    found = weighed(engine, images, detail, seed)
+    found = weighed(engine, images, detail, seed, adapter)
     seconds = (time.perf_counter() - began) / len(images)
     best = (
         max(candidates, key=lambda c: score(c[1], HABIT_WEIGHT, AGREEMENT_WEIGHT))[0]
@@ -75,14 +82,21 @@ def _best_weighed(
 
 
 def weighed(
-    engine: Engine, images: Sequence[EncodedImage], detail: Detail, seed: int | None
+    engine: Engine,
+    images: Sequence[EncodedImage],
+    detail: Detail,
+    seed: int | None,
+    adapter: Adapter,
 ) -> list[list[tuple[Answer, Evidence]]]:
     """Different candidates for each picture, and what speaks for each."""
+    engine.check_seen(images, adapter)
     prompts = [_prompt(engine, image, DESCRIBE[detail]) for image in images]
     beam, drawn = _SAMPLING["beam"], replace(_SAMPLING["sample"], seed=seed)
-    likely = engine.search(prompts, beam, answers=_BEAM_CANDIDATES)
-    others = engine.draw_ids(prompts, drawn, answers=_DRAWN_CANDIDATES)
-    blank = embed(engine.model, _prompt(engine, _grey(engine), DESCRIBE[detail]))
+    likely = engine.search(prompts, beam, rows=[adapter] * len(prompts), answers=_BEAM_CANDIDATES)
+    others = engine.draw_ids(
+        prompts, drawn, rows=[adapter] * len(prompts), answers=_DRAWN_CANDIDATES
+    )
+    blank = embed(engine.model, _prompt(engine, _grey(engine, adapter), DESCRIBE[detail]))
     end: int = engine.tokenizer.eos_token_id
     results = []
     for prompt, first, second in zip(prompts, likely, others, strict=True):
@@ -91,7 +105,7 @@ def weighed(
             answer = engine.answer(ids, drawn, 0.0, len(prompt))
             whole = (*ids, end) if answer.finish == "stop" else tuple(ids)
             found.setdefault(answer.text, (answer, whole))
-        with engine.alone():
+        with engine.alone(adapter):
             evidence = weigh(
                 engine.model,
                 embed(engine.model, prompt),
@@ -104,41 +118,6 @@ def weighed(
     return results
 
 
-def label(engine: Engine, images: Sequence[EncodedImage]) -> list[str]:
-    """The most likely of the adapter's labels for each picture.
-
-    Raises:
-        InputError: the adapter has no labels.
-    """
-    if not engine.labels:
-        raise InputError(
-            f"The adapter {engine.adapter!r} has no labels; train one on labelled pictures."
-        )
-    if not images:
-        return []
-    answers = {_label_ids(engine, name): name for name in engine.labels}
-    end: int = engine.tokenizer.eos_token_id
-    following: dict[tuple[int, ...], set[int]] = {}
-    for ids in answers:
-        for length in range(len(ids)):
-            following.setdefault(ids[:length], set()).add(ids[length])
-        following.setdefault(ids, set()).add(end)
-    found = engine.search(
-        [_prompt(engine, image, LABEL_QUESTION) for image in images],
-        Sampling(max_tokens=max(map(len, answers)) + 1, beams=4),
-        allowed=lambda written: sorted(following[written]),
-    )
-    return [answers[ids] for (ids,) in found]
-
-
-def _label_ids(engine: Engine, name: str) -> tuple[int, ...]:
-    """The tokens of the answer that stands for a label, as in training."""
-    spoken = spoken_label(name) + "."
-    return tuple(
-        engine.tokenizer.encode(spoken, add_special_tokens=False, split_special_tokens=True)
-    )
-
-
 def _request(image: EncodedImage, text: str) -> tuple[list[Turn], list[EncodedImage]]:
     return [Turn("user", text, (image.id,))], [image]
 
@@ -147,6 +126,7 @@ def _prompt(engine: Engine, image: EncodedImage, text: str) -> Prompt:
     return engine.prompts.build(*_request(image, text))
 
 
-def _grey(engine: Engine) -> EncodedImage:
+def _grey(engine: Engine, adapter: Adapter | None = None) -> EncodedImage:
     """A picture that shows nothing."""
-    return engine.encode_image(open_image(Image.new("RGB", (64, 64), (127, 127, 127))))
+    grey = open_image(Image.new("RGB", (64, 64), (127, 127, 127)))
+    return engine.encode_image(grey, adapter=adapter)

@@ -102,7 +102,7 @@ def _merge(
     holder.add_module("model", inner)
     inner.add_module(prefix.split(".")[1], part)
     chosen = copy.copy(config)
-    chosen.target_modules, chosen.modules_to_save, chosen.exclude_modules = set(layers), None, None
+    chosen.target_modules, chosen.modules_to_save, chosen.exclude_modules = list(layers), None, None
     chosen.inference_mode = True
     wrapped = LoraModel(holder, chosen, _MERGING)
     expected = get_peft_model_state_dict(holder, adapter_name=_MERGING, unwrap_compiled=False)
@@ -114,8 +114,8 @@ def _merge(
             layer: Any = module.get_base_layer()
             dtype = layer.weight.dtype
             layer.float()
-            module.float()  # type: ignore[attr-defined]
-            module.merge(safe_merge=True)  # type: ignore[operator]
+            module.float()
+            module.merge(safe_merge=True)
             layer.to(dtype)
     wrapped.merge_and_unload(safe_merge=True)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from assistant.engine.adapters import Adapter
 from assistant.engine.prompt import Prompt, embed
 from assistant.engine.values import Gaze, Turn
 from assistant.errors import InputError
@@ -36,6 +37,7 @@ def look(
     pictures: Sequence[LoadedImage],
     answer: str,
     *,
+    adapter: str | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> list[Gaze]:
     """How much each word of an answer rests on each part of each picture.
@@ -52,14 +54,15 @@ def look(
     Raises:
         InputError: there is no picture or no answer.
     """
-    encoded = engine.encode_images(pictures)
+    chosen = engine.resolve(adapter)
+    encoded = engine.encode_images(pictures, adapter=chosen)
     prompt = engine.prompts.build(turns, encoded)
     ids = engine.prompts.answer_ids(answer)
     known = {picture.id: picture for picture in pictures}
     shown = list(dict.fromkeys(prompt.pictures))
     if not shown or not ids:
         raise InputError("There is no answer about a picture to explain; ask about one first.")
-    whole = _likelihoods(engine, [prompt], ids)[0]
+    whole = _likelihoods(engine, [prompt], ids, chosen)[0]
     windows = [
         (top, left) for top in range(GRID - _WINDOW + 1) for left in range(GRID - _WINDOW + 1)
     ]
@@ -71,8 +74,9 @@ def look(
                 progress((number + start / len(windows)) / len(shown))
             part = [hide(known[id_], *window) for window in windows[start : start + _ROWS]]
             # Not by encode_images: what is hidden is never asked about again.
-            prompts = [_with(prompt, id_, each.features) for each in engine.encode_anew(part)]
-            drops.append(whole - _likelihoods(engine, prompts, ids))
+            hidden = engine.encode_anew(part, adapter=chosen)
+            prompts = [_with(prompt, id_, each.features) for each in hidden]
+            drops.append(whole - _likelihoods(engine, prompts, ids, chosen))
         lost.append(_credited(torch.cat(drops).clamp(min=0), windows))
     return _gazes(engine, ids, shown, lost)
 
@@ -99,9 +103,11 @@ def _with(prompt: Prompt, picture: str, features: torch.Tensor) -> Prompt:
     return Prompt(prompt.ids, prompt.keys, changed, prompt.pictures)
 
 
-def _likelihoods(engine: Engine, prompts: Sequence[Prompt], ids: Sequence[int]) -> torch.Tensor:
+def _likelihoods(
+    engine: Engine, prompts: Sequence[Prompt], ids: Sequence[int], adapter: Adapter | None = None
+) -> torch.Tensor:
     """Log-likelihood of each token of the answer after each prompt, ``[prompts, tokens]``."""
-    with engine.alone(), torch.inference_mode():
+    with engine.alone(adapter), torch.inference_mode():
         return _computed(engine.model, prompts, ids)
 
 

@@ -8,6 +8,7 @@ fast as ever. Rows of a batch may have different adapters.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -58,7 +59,7 @@ class Tongue:
             ValueError, KeyError, RuntimeError: the factors have no place in the model; it is as it
                 was.
         """
-        layers = {name.split(".lora_")[0] for name in factors}
+        layers = sorted({name.split(".lora_")[0] for name in factors})
         modules = dict(self._model.named_modules())
         for layer in layers:
             target = modules.get(layer)
@@ -88,7 +89,9 @@ class Tongue:
             if not isinstance(module, LoraLayer):
                 continue
             if key in module.lora_A:
-                module.delete_adapter(key)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of an active one, which it may be
+                    module.delete_adapter(key)
             if not module.lora_A:
                 parent, _, child = name.rpartition(".")
                 setattr(self._model.get_submodule(parent), child, module.get_base_layer())

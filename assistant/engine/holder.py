@@ -1,0 +1,222 @@
+"""What an engine holds: the model and its lock, the adapters on it, the caches, encoded pictures.
+
+Whatever takes an ``adapter`` takes the name or directory of one that is stacked on the ground (see
+`assistant.engine.adapters`), the ground's own name, or None for the default one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from assistant.engine import eyes
+from assistant.engine.adapters import GROUND, Adapter, Adapters
+from assistant.engine.caches import ImageCache, PrefixCache
+from assistant.engine.prompt import Prompt, PromptBuilder, embed
+from assistant.engine.values import EncodedImage, Turn
+from assistant.errors import InputError
+from assistant.evidence import Evidence, judge, shipped_domain
+from assistant.fingerprint import BaseIdentity
+from assistant.images import LoadedImage
+from assistant.llava import Base
+from assistant.quantize import Kind
+from assistant.settings import Settings, get_settings
+
+_IMAGE_BYTES = 32 * 2**20  # some 700 pictures of the embedded base
+
+
+class Holder:
+    """A base with adapters; it sees, and whoever writes takes the model from here.
+
+    Args:
+        adapter: what is merged into the base, None where nothing is.
+        labels: that adapter's.
+        ground: the same with all that is known of it; in place of the two above.
+        identify: says what base and merged adapter are, to be compared with what others were
+            trained on.
+
+    Attributes:
+        adapter: the one that answers where none is given; it may be set to another one's name.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        adapter: str | None,
+        labels: dict[str, str],
+        *,
+        prefix_bytes: int,
+        settings: Settings | None = None,
+        ground: Adapter | None = None,
+        identify: Callable[[], BaseIdentity] | None = None,
+    ) -> None:
+        self.name = base.name
+        self.adapter = adapter
+        self.quantization: Kind = "none"
+        self.model: Any = base.model
+        self.processor = base.processor
+        self.device: torch.device = base.model.device
+        self.tokenizer: Any = base.processor.tokenizer
+        self.prompts = PromptBuilder(base.processor, base.model.config.image_token_id)
+        self.prefixes = PrefixCache(prefix_bytes)
+        self.tower: Any = getattr(base.model.model, "vision_tower", None)
+        self._images = ImageCache(_IMAGE_BYTES)
+        self._lock = threading.RLock()
+        self._stack = Adapters(
+            base.model,
+            ground or Adapter(adapter or GROUND, labels=labels),
+            base.name,
+            settings or get_settings(),
+            bare=adapter is None,
+            identify=identify,
+            lock=self._lock,
+        )
+        # A view of the last positions would make torch copy the whole output layer once a row.
+        self.model.get_output_embeddings().register_forward_pre_hook(
+            lambda _layer, given: (given[0].clone(memory_format=torch.contiguous_format),)
+        )
+
+    # --- adapters
+
+    @property
+    def ground(self) -> Adapter:
+        """What everything is stacked on."""
+        return self._stack.ground
+
+    @property
+    def adapters(self) -> list[str]:
+        """Names of those that are ready, the ground first."""
+        return self._stack.names
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Label to coarse label of the default adapter."""
+        return self.resolve(None).labels
+
+    def resolve(self, adapter: str | Adapter | None) -> Adapter:
+        """The adapter of this name or directory, loaded if need be; None is the default.
+
+        Raises:
+            AdapterError: there is none, it is damaged, or it was made for another base.
+        """
+        if isinstance(adapter, Adapter):
+            return adapter
+        name = adapter or self.adapter
+        return self.ground if name is None else self._stack.get(name)
+
+    def add_adapter(self, adapter: str | Path) -> str:
+        """Make an adapter ready by name or directory, anew where its files changed; its name.
+
+        Raises:
+            AdapterError: as for `resolve`.
+        """
+        return self._stack.add(str(adapter)).name
+
+    def drop_adapter(self, name: str) -> None:
+        """Let go of an adapter and its memory; the ground answers where it was the default.
+
+        Raises:
+            InputError: it is the ground, or not there.
+        """
+        self._stack.drop(name)
+        if self.adapter == name:
+            self.adapter = None if self.ground.name == GROUND else self.ground.name
+
+    def choices(self) -> list[str]:
+        """Names of all adapters that fit, ready or not, the ground first."""
+        return self._stack.choices()
+
+    def check_seen(self, images: Sequence[EncodedImage], adapter: Adapter) -> None:
+        """Whether pictures were encoded with what an adapter sees with.
+
+        Raises:
+            InputError: one was not.
+        """
+        for image in images:
+            if image.eyes != adapter.eyes.revision:
+                raise InputError(
+                    f"The image {image.id[:12]} was encoded for another adapter than "
+                    f"{adapter.name!r}; encode it with adapter={adapter.name!r}."
+                )
+
+    @contextmanager
+    def alone(self, adapter: str | Adapter | None = None) -> Iterator[None]:
+        """While it is entered, nobody else runs the model, and it speaks as the adapter does."""
+        chosen = self.resolve(adapter)
+        with self._lock, self._stack.speaking([chosen]):
+            yield
+
+    # --- pictures
+
+    def encode_image(
+        self, image: LoadedImage, *, tenant: str = "", adapter: str | Adapter | None = None
+    ) -> EncodedImage:
+        """Encode one picture."""
+        return self.encode_images([image], tenant=tenant, adapter=adapter)[0]
+
+    def encode_images(
+        self,
+        images: Sequence[LoadedImage],
+        *,
+        tenant: str = "",
+        adapter: str | Adapter | None = None,
+    ) -> list[EncodedImage]:
+        """Encode pictures in one pass of the vision tower and the projector; known ones are not."""
+        chosen = self.resolve(adapter)
+        scope = chosen.eyes.revision, tenant
+        known = self._images.get(scope, [image.id for image in images])
+        new = list({image.id: image for image in images if image.id not in known}.values())
+        if new:
+            for encoded in self.encode_anew(new, adapter=chosen):
+                known[encoded.id] = encoded
+                self._images.put(scope, encoded)
+        return [known[image.id] for image in images]
+
+    def encode_anew(
+        self, images: Sequence[LoadedImage], *, adapter: str | Adapter | None = None
+    ) -> list[EncodedImage]:
+        """Encode pictures without looking for them in the cache or keeping them there."""
+        chosen = self.resolve(adapter)
+        with self._lock:
+            return eyes.encode(self.model, self.processor, images, chosen.eyes)
+
+    def evidence(self, image: EncodedImage) -> Evidence | None:
+        """What the ground's own classifier sees; None where the base's tower has none.
+
+        A picture that an adapter's own tower encoded is looked at by the ground's the first time.
+        """
+        if not eyes.knows_imagenet(self.tower):
+            return None
+        with self._lock:
+            pooled = eyes.ground_pooled(image, self.tower)
+        return None if pooled is None else judge(pooled, self.tower, shipped_domain())
+
+    # --- prompts
+
+    def _prompt(
+        self, turns: Sequence[Turn], images: Sequence[EncodedImage], adapter: Adapter
+    ) -> Prompt:
+        shown = {id_ for turn in turns for id_ in turn.images}
+        self.check_seen([image for image in images if image.id in shown], adapter)
+        return self.prompts.build(turns, images)
+
+    def padded(self, prompts: Sequence[Prompt]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings ``[B, L, hidden]`` and mask ``[B, L]``, padded on the left."""
+        rows = [embed(self.model, prompt) for prompt in prompts]
+        length = max(len(row) for row in rows)
+        embeds = rows[0].new_zeros((len(rows), length, rows[0].shape[1]))
+        mask = torch.zeros((len(rows), length), dtype=torch.long, device=self.device)
+        for number, row in enumerate(rows):
+            embeds[number, length - len(row) :] = row
+            mask[number, length - len(row) :] = 1
+        return embeds, mask
+
+    def forget(self, tenant: str | None = None) -> None:
+        """Drop what was computed for a tenant, or for all."""
+        self.prefixes.forget(tenant)
+        self._images.forget(tenant)

@@ -1,0 +1,108 @@
+"""From names to a ground that an engine stands on: find, load, merge, quantize, settle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from assistant.adapter_files import AdapterFiles, check_fits, find_adapter
+from assistant.engine.adapters import only_merged
+from assistant.errors import InputError, WeightsError
+from assistant.fingerprint import BaseIdentity, identify_base
+from assistant.llava import Base, attach_adapter, ensure_embedded, load_base, locate_base, settle
+from assistant.quantize import Kind, choose_quantization, kept_as, quantize_model
+from assistant.settings import Settings
+from assistant.weights import Progress
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What is loaded.
+
+    Attributes:
+        merged: the adapter that is merged into the base; the last one where there are two.
+        stacked: the adapter that is to be stacked on it.
+        known: whether `identify` says what this is: two adapters in one have no identity.
+    """
+
+    base: Base
+    kind: Kind
+    settings: Settings
+    merged: AdapterFiles | None
+    stacked: AdapterFiles | None
+    known: bool
+
+    def identify(self) -> BaseIdentity:
+        """What adapters that are stacked on this must have been trained on."""
+        return _identity(self.base.name, self.merged, self.settings)
+
+
+def load_ground(
+    name: str, chosen: str | None, settings: Settings, progress: Progress | None
+) -> Ground:
+    """Load a base with what belongs below all adapters.
+
+    Args:
+        name: of the base.
+        chosen: adapter name or directory; None is what ships, for the embedded base.
+
+    Raises:
+        InputError, WeightsError, AdapterError: see `Engine.load`.
+    """
+    report = progress or (lambda _message, _fraction: None)
+    files = find_adapter(chosen, settings) if name == "embedded" or chosen is not None else None
+    stacked = files if files is not None and files.stacked else None
+    merged = files
+    if stacked is not None:
+        merged = find_adapter("embedded", settings) if name == "embedded" else None
+    device = _device(settings)
+    path: str | Path = ensure_embedded(settings, progress) if name == "embedded" else name
+    if stacked is not None:  # before anything large is loaded
+        identity = _identity(name, merged, settings)
+        check_fits(
+            stacked,
+            identity.fingerprint,
+            name,
+            preprocessing=identity.preprocessing,
+            projector=identity.projector,
+        )
+    report("Loading the model", None)
+    # On the CPU, where it takes no memory before it is merged, quantized and moved.
+    loaded = load_base(path, name, torch.device("cpu"), "auto")
+    kept = kept_as(loaded.model)  # as `sightdesk adapters merge --quantize` writes them
+    if settings.quantize == "auto" and kept is None:
+        report("Measuring what is fastest here", None)
+    text_config = loaded.model.config.get_text_config()
+    kind = kept or choose_quantization(settings, text_config, device=device).kind
+    if files is not None:
+        report("Loading the adapter", None)
+    if merged is not None:
+        loaded = attach_adapter(loaded, merged.path, merged.name)
+    known = True
+    if stacked is not None and only_merged(stacked):
+        # What replaces whole layers of the language model is no small thing beside them.
+        loaded = attach_adapter(loaded, stacked.path, stacked.name)
+        merged, stacked, known = stacked, None, False
+    if not hasattr(loaded.processor, "image_token"):
+        raise WeightsError(
+            f"The base {name!r} does not take pictures; give one of the LLaVA family."
+        )
+    if kind != "none" and kept is None:
+        report("Quantizing the model", None)
+        quantize_model(loaded.model, kind, device)
+    settle(loaded.model, device)
+    return Ground(loaded, kind, settings, merged, stacked, known)
+
+
+def _identity(name: str, merged: AdapterFiles | None, settings: Settings) -> BaseIdentity:
+    return identify_base(locate_base(name, settings), merged)
+
+
+def _device(settings: Settings) -> torch.device:
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("SIGHTDESK_DEVICE is cuda, but there is no CUDA device; set it to cpu.")
+    if settings.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(settings.device)
