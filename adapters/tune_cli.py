@@ -90,7 +90,8 @@ def train_command(
     from adapters.tune.curves import draw_curves
     from adapters.tune.finish import finish
     from adapters.tune.lock import training_folder
-    from adapters.tune.run import Order, Run
+    from adapters.tune.material import Order
+    from adapters.tune.run import Run
 
     console = Console(stderr=True)
     order = Order(data, val, replay, out, recipe, name, terms, format)

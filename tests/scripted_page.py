@@ -73,6 +73,8 @@ class ScriptedEngine:
     """Answers to questions that hold the key, before those of the queue."""
     asked: list[list[tuple[str, str, tuple[str, ...]]]] = field(default_factory=list)
     sampled: list[Any] = field(default_factory=list)
+    adapters: list[str | None] = field(default_factory=list)
+    """Which adapter each answer was asked of."""
     given: list[list[str]] = field(default_factory=list)
     encoded: list[str] = field(default_factory=list)
     streams: list[ScriptedStream] = field(default_factory=list)
@@ -91,18 +93,36 @@ class ScriptedEngine:
             raise WeightsError(self.failures.pop(0))
         return self
 
-    def encode_images(self, images: Sequence[Any], **_: Any) -> list[Any]:
+    def choices(self) -> list[str]:
+        """As Engine.choices."""
+        return ["embedded", "shop", "sight"]
+
+    def fits(self, image: Any, adapter: str | None = None) -> bool:
+        """As Engine.fits; the adapter `sight` sees with a tower of its own."""
+        return image.eyes == ("sight" if adapter == "sight" else "")
+
+    def encode_images(
+        self, images: Sequence[Any], *, adapter: str | None = None, **_: Any
+    ) -> list[Any]:
         """As Engine.encode_images."""
         from assistant.engine import EncodedImage
 
         self.encoded += [image.id for image in images]
         nothing: Any = None
-        return [EncodedImage(image.id, nothing) for image in images]
+        eyes = "sight" if adapter == "sight" else ""
+        return [EncodedImage(image.id, nothing, eyes=eyes) for image in images]
 
     def stream(
-        self, turns: Sequence[Any], images: Sequence[Any], *, sampling: Any = None, **_: Any
+        self,
+        turns: Sequence[Any],
+        images: Sequence[Any],
+        *,
+        sampling: Any = None,
+        adapter: str | None = None,
+        **_: Any,
     ) -> ScriptedStream:
         """As Engine.stream, word by word."""
+        self.adapters.append(adapter)
         self.asked.append([(turn.role, turn.text, turn.images) for turn in turns])
         self.given.append([image.id for image in images])
         self.sampled.append(sampling)
@@ -119,6 +139,7 @@ class ScriptedEngine:
         pictures: Sequence[Any],
         answer: str,
         *,
+        adapter: str | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> list[Any]:
         """As Engine.look: a spot that wanders from the upper left to the lower right."""

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from adapters.features import fused
 from adapters.tune import loop
 from adapters.tune.curves import draw_curves, read_log, sparkline
 from adapters.tune.lock import training_folder
-from adapters.tune.run import Order, Run
+from adapters.tune.material import Order
+from adapters.tune.run import Run
 from adapters.tune.save import vision_tensors
 from adapters.tune.settings import Tuning, parse_set, tuning
 from adapters.tune.tower import TrainableTower
@@ -101,7 +102,7 @@ def losses(out: Path, stage: str) -> list[str]:
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_what_a_folded_tower_learns_is_the_same_in_a_plain_one(kind: str) -> None:
     ground = tiny.tower()
-    trained = TrainableTower(ground, Tuning(encoder=kind, encoder_from=1, encoder_rank=2))
+    trained = TrainableTower(ground, Tuning.model_validate({"encoder": kind, "encoder_from": 1}))
     pixels = torch.rand(3, 3, tiny.IMAGE_SIZE, tiny.IMAGE_SIZE) * 2 - 1
     before = ground(pixels).last_hidden_state
     assert torch.allclose(trained(pixels).last_hidden_state, before, atol=1e-4)
@@ -114,7 +115,8 @@ def test_what_a_folded_tower_learns_is_the_same_in_a_plain_one(kind: str) -> Non
     plain = tiny.tower()
     trained.write_back(plain)
     assert torch.allclose(plain(pixels).last_hidden_state, after, atol=1e-4)
-    assert torch.equal(plain.stem.conv.weight, ground.stem.conv.weight), "frozen parts stay"
+    frozen = (tower.stem.get_submodule("conv").get_parameter("weight") for tower in (plain, ground))
+    assert torch.equal(*frozen), "frozen parts stay"
 
 
 def test_low_rank_factors_fit_the_unfolded_convolutions() -> None:
@@ -126,7 +128,8 @@ def test_low_rank_factors_fit_the_unfolded_convolutions() -> None:
     plain = tiny.tower()
     with torch.no_grad():
         for name, (down, up) in trained.low_rank(ground).items():
-            plain.get_submodule(name).conv.weight.add_((up @ down)[:, :, None, None])
+            weight = plain.get_parameter(f"{name}.conv.weight")
+            weight.add_((up @ down)[:, :, None, None])
     pixels = torch.rand(2, 3, tiny.IMAGE_SIZE, tiny.IMAGE_SIZE)
     assert torch.allclose(plain(pixels).pooler_output, trained(pixels).pooler_output, atol=1e-3)
 
@@ -338,9 +341,22 @@ def test_another_recipe_does_not_go_on_with_a_checkpoint(
     data = coloured(tmp_path / "photos")
     assert run_of(data, tmp_path / "out", settings).train()
     with pytest.raises(DataError, match=r"other data or another recipe.*--out"):
-        other = run_of(data, tmp_path / "out", settings, encoder_rate=1e-4)
-        (tmp_path / "out" / "encoder-done.safetensors").unlink()
-        other.train()
+        run_of(data, tmp_path / "out", settings, encoder_rate=1e-4).train()
+
+
+def test_another_second_stage_keeps_the_first(settings: Settings, tmp_path: Path) -> None:
+    data = coloured(tmp_path / "photos")
+    out = tmp_path / "out"
+    assert run_of(data, out, settings).train()
+    before = (out / "encoder.csv").read_bytes()
+    (out / "language.safetensors").unlink()
+    again = run_of(data, out, settings, rank=3)
+    assert again.train()
+    assert (out / "encoder.csv").read_bytes() == before
+    assert "encoder" not in again.seconds
+    (out / "encoder-done.safetensors").write_bytes(b"half")
+    with pytest.raises(DataError, match=r"encoder-done\.safetensors is damaged"):
+        run_of(data, out, settings, rank=3).train()
 
 
 def test_two_processes_of_accelerate_learn_what_one_does(
@@ -359,7 +375,8 @@ def test_two_processes_of_accelerate_learn_what_one_does(
     ]  # fmt: skip
     root = str(Path(__file__).parents[1])
     done = subprocess.run(
-        command, cwd=root, env=os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"},
+        command, cwd=root,
+        env=os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"},
         capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.stdout.count("trained True") == 2, done.stderr[-2000:]
@@ -412,7 +429,7 @@ def test_a_full_disk_at_a_checkpoint_leaves_the_one_before(
     data = coloured(tmp_path / "photos")
     out = tmp_path / "out"
     run = run_of(data, out, settings, save_every_s=1e-6)
-    real = loop.save_file
+    real = save_file
     written = []
 
     def full(tensors: Any, file: Path, **more: Any) -> None:
@@ -544,8 +561,8 @@ def test_curves_are_drawn_from_the_logs(tmp_path: Path) -> None:
         scores = '"{""accuracy"": 0.5}"' if step % 10 == 0 else ""
         lines.append(f"{step},{3 / step},1.0,0.1,{scores}")
     (tmp_path / "encoder.csv").write_text("\n".join([*lines, "30,"]), encoding="utf-8")
-    steps, values, scores = read_log(tmp_path, "encoder")
-    assert (len(steps), values[0], scores) == (
+    steps, values, told = read_log(tmp_path, "encoder")
+    assert (len(steps), values[0], told) == (
         29,
         3.0,
         [(10, {"accuracy": 0.5}), (20, {"accuracy": 0.5})],

@@ -628,3 +628,30 @@ def test_a_loading_that_failed_is_tried_again(engine: ScriptedEngine) -> None:
         room.get(lambda *_: None)
     assert not room.ready
     assert room.get(lambda *_: None).name == "embedded"
+
+
+# --- adapters
+
+
+def test_an_adapter_is_chosen_without_a_restart(
+    page: AppTest, engine: ScriptedEngine, banana: bytes
+) -> None:
+    send(page, jpg=banana)
+    press(page, "Settings")
+    chosen = next(box for box in page.selectbox if box.label == "Adapter")
+    assert chosen.options == ["As started: shop", "embedded", "sight"]
+    chosen.set_value("sight")
+    press(page, "Save")
+    captions = [caption.value.replace("\\", "") for caption in page.sidebar.caption]
+    assert "Model: embedded · sight · nf4" in captions
+    send(page, "And now?")
+    assert engine.adapters == [None, "sight"]
+    assert len(engine.encoded) == 2, "it sees the photo with a tower of its own"
+    send(page, "Sure?")
+    assert len(engine.encoded) == 2
+    with Store.open() as store:
+        (summary,) = store.threads()
+        exchanges = store.thread(summary.id).exchanges
+    assert [each.details["adapter"] for each in exchanges] == ["shop", "sight", "sight"]
+    st.cache_resource.clear()
+    assert desk_of(open_page()).preferences.adapter == "sight"

@@ -86,17 +86,18 @@ def _stream(
 ) -> None:
     with room.turn(screen.waiting):
         screen.looking()
+        adapter = desk.preferences.adapter or None
         written.details = {
             "model": engine.name,
-            "adapter": engine.adapter,
+            "adapter": adapter or engine.adapter,
             "quantization": getattr(engine, "quantization", "none"),
             "temperature": sampling.temperature,
             "seed": sampling.seed,
         }
         began = time.perf_counter()
         wanted = pictures_in(turns)
-        fresh = [id for id in wanted if id not in desk.encoded]
-        images = encode(wanted, desk, engine)
+        fresh = [id for id in wanted if not _seen(id, desk, engine, adapter)]
+        images = encode(wanted, desk, engine, adapter)
         if fresh:
             written.details["encode"] = time.perf_counter() - began
         shown = [image for image in images if image.id in turns[-1].images]
@@ -105,7 +106,7 @@ def _stream(
             written.details["evidence"] = {id: each.to_dict() for id, each in seen.items()}
             turns = _with_hint(turns, list(seen.values()), written)
         asked = time.perf_counter()
-        stream = engine.stream(turns, images, sampling=sampling)
+        stream = engine.stream(turns, images, sampling=sampling, adapter=adapter)
         try:
             with closing(stream):
                 for piece in stream:
@@ -128,15 +129,21 @@ def _stream(
                 }
 
 
-def encode(ids: list[str], desk: Desk, engine: Engine) -> list[EncodedImage]:
+def encode(ids: list[str], desk: Desk, engine: Engine, adapter: str | None) -> list[EncodedImage]:
     """Encoded pictures in that order; each is encoded once while the conversation is about it."""
-    missing = [id for id in ids if id not in desk.encoded]
-    known = {id: image for id, image in desk.encoded.items() if id in ids}
+    missing = [id for id in ids if not _seen(id, desk, engine, adapter)]
+    known = {id: desk.encoded[id] for id in ids if id not in missing}
     if missing:
-        for image in engine.encode_images([desk.picture(id) for id in missing]):
+        pictures = [desk.picture(id) for id in missing]
+        for image in engine.encode_images(pictures, adapter=adapter):
             known[image.id] = image
     desk.encoded = known
     return [known[id] for id in ids]
+
+
+def _seen(id: str, desk: Desk, engine: Engine, adapter: str | None) -> bool:
+    """Whether a picture is encoded as the adapter sees it."""
+    return id in desk.encoded and engine.fits(desk.encoded[id], adapter)
 
 
 def read_evidence(images: list[EncodedImage], engine: Engine) -> dict[str, Evidence]:

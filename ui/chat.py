@@ -53,7 +53,7 @@ def main() -> None:
     engine = load_engine(body, say)
     job = None
     if engine is not None:
-        draw_model(place, engine, say)
+        draw_model(place, desk, engine, say)
         message = draw_composer(desk, say)
         if message is not None:
             job = send(desk, say, message.text, message.files, from_box=True)

@@ -36,7 +36,7 @@ def draw_dialog(desk: Desk, say: Words, engine: Engine | None) -> None:
         id, _, name = what.partition(" ")
         title, draw = name or say("photo"), lambda: draw_photo_large(id, name, desk, say)
     elif kind == "settings":
-        title, draw = say("settings"), lambda: draw_settings(desk, say)
+        title, draw = say("settings"), lambda: draw_settings(desk, say, engine)
     elif kind == "rename":
         title, draw = say("rename"), lambda: draw_rename(desk, say)
     elif kind == "export":

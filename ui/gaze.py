@@ -106,4 +106,12 @@ def compute(
         turns[-1] = replace(turns[-1], text=asked)
     pictures = [desk.picture(id) for id in pictures_in(turns)]
     with get_room().turn(lambda: report(0.0)):
-        return engine.look(turns, pictures, exchange.answer, progress=report)
+        return engine.look(
+            turns, pictures, exchange.answer, adapter=_adapter(exchange, engine), progress=report
+        )
+
+
+def _adapter(exchange: Exchange, engine: Engine) -> str | None:
+    """The adapter that gave the answer, if it can be asked again."""
+    name = exchange.details.get("adapter")
+    return name if isinstance(name, str) and name in engine.choices() else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from assistant.adapter_files import NAME
 from ui.photos import read_enhancement
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Preferences:
     temperature: float = 0.0
     max_tokens: int = 96
     seed: int | None = None
+    adapter: str = ""
+    """Which adapter answers; empty is the one that the server was started with."""
     enhancement: dict[str, Any] = field(default_factory=dict)
     """`Enhancement.to_dict` of what each new message begins with."""
 
@@ -42,6 +45,7 @@ class Preferences:
             temperature=_number(given.get("temperature"), 0.0, MAX_TEMPERATURE, 0.0),
             max_tokens=int(_number(given.get("max_tokens"), *MAX_TOKENS, default.max_tokens)),
             seed=_seed(given.get("seed")),
+            adapter=_adapter(given.get("adapter")),
             enhancement=read_enhancement(how).to_dict() if isinstance(how, dict) else {},
         )
 
@@ -74,6 +78,11 @@ def _number(value: object, low: float, high: float, default: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return default
     return min(max(float(value), low), high)
+
+
+def _adapter(value: object) -> str:
+    """A name, never a path."""
+    return value if isinstance(value, str) and NAME.fullmatch(value) else ""
 
 
 def _seed(value: object) -> int | None:

@@ -1,4 +1,4 @@
-"""The settings dialog: language, how answers are drawn, what is done to new photos."""
+"""The settings dialog: language, who answers and how, what is done to new photos."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from ui.preferences import MAX_SEED, MAX_TEMPERATURE, MAX_TOKENS, Preferences
 from ui.words import LANGUAGES
 
 if TYPE_CHECKING:
+    from assistant.engine import Engine
     from ui.desk import Desk
     from ui.words import Words
 
 
-def draw_settings(desk: Desk, say: Words) -> None:
-    """The form; it is kept when it is saved."""
+def draw_settings(desk: Desk, say: Words, engine: Engine | None) -> None:
+    """The form; it is kept when it is saved.
+
+    Without an engine there are no adapters to choose from, and the choice stays as it is.
+    """
     now = desk.preferences
+    own = str(engine.adapter or say("none")) if engine is not None else ""
+    names = [""]
+    if engine is not None:
+        others = [name for name in engine.choices() if name != engine.adapter]
+        names += others if now.adapter in ("", engine.adapter, *others) else [now.adapter, *others]
     with st.form("settings", border=False):
         languages = ["auto", *LANGUAGES]
         language = st.selectbox(
@@ -26,6 +35,15 @@ def draw_settings(desk: Desk, say: Words) -> None:
             index=languages.index(now.language) if now.language in languages else 0,
             format_func=lambda name: LANGUAGES.get(name, say("language_auto")),
         )
+        adapter = now.adapter
+        if engine is not None:
+            adapter = st.selectbox(
+                say("adapter"),
+                names,
+                index=names.index(now.adapter) if now.adapter in names else 0,
+                format_func=lambda name: name or say("adapter_own", name=own),
+                help=say("adapter_hint"),
+            )
         temperature = st.slider(
             say("temperature"), 0.0, MAX_TEMPERATURE, now.temperature, 0.05,
             help=say("temperature_hint"),
@@ -50,6 +68,7 @@ def draw_settings(desk: Desk, say: Words) -> None:
                     temperature=temperature,
                     max_tokens=max_tokens,
                     seed=None if seed is None else int(seed),
+                    adapter=adapter or "",
                     enhancement=how.to_dict() if keep and how.active else {},
                 )
             )

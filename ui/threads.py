@@ -119,9 +119,13 @@ def by_day(
     return ((title, list(those)) for title, those in groupby(threads, group))
 
 
-def draw_model(place: DeltaGenerator, engine: Engine, say: Words) -> None:
+def draw_model(place: DeltaGenerator, desk: Desk, engine: Engine, say: Words) -> None:
     """Which model, adapter and quantization answer, quietly."""
-    shown = name_model(engine.name, engine.adapter, getattr(engine, "quantization", None))
+    shown = name_model(
+        engine.name,
+        desk.preferences.adapter or engine.adapter,
+        getattr(engine, "quantization", None),
+    )
     place.caption(f"{say('model')}: {shown}")
 
 

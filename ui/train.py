@@ -20,7 +20,7 @@ from ui.train_data import draw_data
 from ui.train_recipe import draw_recipe
 from ui.train_run import draw_training
 from ui.train_style import draw_train_style
-from ui.train_words import state_icon, state_word
+from ui.train_terms import state_icon, state_word
 from ui.trainings import ACTIVE, Trainings
 from ui.troubles import draw_error, draw_notices
 

@@ -13,7 +13,7 @@ import streamlit as st
 from assistant.errors import InputError, SightdeskError
 from assistant.images import fit_within, open_image
 from ui.plain import escape_markdown, one_line
-from ui.train_words import duration, kind_title
+from ui.train_terms import duration, kind_title
 from ui.trainings import CHAT, clean_path
 from ui.troubles import draw_error
 

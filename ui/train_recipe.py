@@ -11,7 +11,7 @@ import streamlit as st
 
 from adapters.tune.settings import PRESETS, Preset, Tuning, tuning
 from assistant.errors import InputError, SightdeskError
-from ui.train_words import knob_help
+from ui.train_terms import knob_help
 from ui.trainings import CHAT, Order, clean_path
 from ui.troubles import draw_error
 

@@ -321,6 +321,10 @@ class Trainings:
         """The comparison that runs or ran last."""
         return jobs.look(training.folder / COMPARE)
 
+    def stop_comparison(self, training: Training) -> None:
+        """End the comparison that runs."""
+        jobs.stop(training.folder / COMPARE)
+
     def report(self, training: Training) -> Path:
         """Where the comparison's page is, once it is written."""
         return training.folder / COMPARE / REPORT

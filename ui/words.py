@@ -31,6 +31,11 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "settings": ("Settings", "设置"),
     "model": ("Model", "模型"),
     "adapter": ("Adapter", "适配器"),
+    "adapter_own": ("As started: {name}", "启动时的：{name}"),
+    "adapter_hint": (
+        "Those that fit the model; the next answer is by the one you choose.",
+        "列出与模型匹配的适配器；下一个回答就由所选的给出。",
+    ),
     "quantization": ("Quantization", "量化"),
     "none": ("none", "无"),
     # loading

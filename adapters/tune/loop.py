@@ -13,7 +13,8 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -140,6 +141,15 @@ class Processes:
             return tensor
         averaged: torch.Tensor = self._accelerator.reduce(tensor, "mean")
         return averaged
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """The first process goes ahead, the others find what it left in the caches."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
 
     def wait(self) -> None:
         """Until all are here."""
@@ -412,3 +422,41 @@ class _Log:
 
     def close(self) -> None:
         self._stream.close()
+
+
+class Stage(Task, Protocol):
+    """A task that can hand on its weights as they are, mean or not."""
+
+    def weights_now(self) -> Tensors:
+        """Everything that trains, as it is."""
+        ...
+
+
+class Finished:
+    """The weights that a finished stage handed on, for whoever resumes in the next one."""
+
+    def __init__(self, file: Path, identity: str) -> None:
+        self._file, self.identity = file, identity
+
+    def adopt(self, task: Task) -> bool:
+        """Give them to ``task``; False where the stage has not finished, or was another one.
+
+        Raises:
+            DataError: they are damaged.
+        """
+        if not self._file.exists():
+            return False
+        try:
+            with safe_open(self._file, "pt") as opened:
+                if (opened.metadata() or {}).get("identity") != self.identity:
+                    return False
+            task.adopt(load_file(self._file))
+        except (SafetensorError, OSError, KeyError) as error:
+            raise DataError(
+                f"{self._file} is damaged; remove it to train this stage again."
+            ) from error
+        return True
+
+    def write(self, task: Stage) -> None:
+        """Keep what the stage ended with."""
+        write_tensors(self._file, task.weights_now(), {"identity": self.identity})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import random
 import resource
 import sys
 import time
@@ -15,36 +14,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
-from adapters.data.form import Example
-from adapters.data.formats import read_dataset
-from adapters.data.splits import split
 from adapters.features import FeatureStore
 from adapters.packing import PromptTokens
 from adapters.precision import faster_dtype
 from adapters.tune.encoder import EncoderTask
-from adapters.tune.examples import Known, gather, pictures_of
+from adapters.tune.examples import Known, pictures_of
 from adapters.tune.language import LanguageTask, Pictured
 from adapters.tune.loop import (
+    Finished,
     Limits,
     Processes,
     StepReport,
     StopRequest,
     Task,
     run_stage,
-    write_tensors,
 )
+from adapters.tune.material import Order, read_material, replay_of
 from adapters.tune.parts import attach, counted, trains
 from adapters.tune.pictures import PictureStore
 from adapters.tune.save import Trained, made_with, replacing, today, write_adapter
-from adapters.tune.settings import Tuning
 from adapters.tune.tower import TrainableTower
 from assistant.adapter_files import find_adapter
-from assistant.engine import Engine
-from assistant.errors import DataError, InputError
+from assistant.errors import InputError
 from assistant.fingerprint import identify_base
-from assistant.images import open_image
 from assistant.llava import Base, attach_adapter, ensure_embedded, load_base
 from assistant.quantize import quantize_model
 from assistant.settings import Settings
@@ -52,31 +45,16 @@ from assistant.vision import EfficientNetLiteModel
 
 Progress = Callable[[str, float | None], None]
 
-_REPLAYED = 2000  # of the replay's pictures: more would only take longer
-_SELF_REPLAY = 600  # pictures that the base describes itself, where no replay is given
-_LABEL_PICTURES = 400  # held-out pictures that calibrate the labels' confidence
-
-
-@dataclass(frozen=True)
-class Order:
-    """What was asked for.
-
-    Attributes:
-        data: the data set, in any format that `read_dataset` takes.
-        validation: another one to validate on; None holds a share of ``data`` out.
-        replay: captioned pictures that keep old skills alive; None has the base describe some of
-            the data's own pictures before it changes, and learns those descriptions again.
-        out: folder of checkpoints, curves and the finished ``adapter``.
-    """
-
-    data: Path
-    validation: Path | None
-    replay: Path | None
-    out: Path
-    recipe: Tuning
-    name: str
-    terms: str = ""
-    format: str | None = None
+_LOOSE = frozenset({"preset", "save_every_s", "patience"})
+# What stage one depends on: with other knobs of stage two it need not be done again.
+_SEEING = frozenset(
+    {
+        "seed", "encoder", "encoder_from", "encoder_epochs", "encoder_batch", "encoder_rate",
+        "head_rate", "encoder_rank", "smoothing", "cutmix", "average", "remember",
+        "remember_share", "accumulate", "warmup", "weight_decay", "clip", "validations",
+        "held_out",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -124,37 +102,19 @@ class Run:
             DataError: nothing to learn from, or nothing to tell apart.
             InputError: the recipe asks for what this base cannot do.
         """
-        order, recipe = self.order, self.recipe
-        self.dataset = read_dataset(order.data, format=order.format, settings=self.settings)
-        usable = [example for example in self.dataset.examples if _opens(example)]
-        self.left_out = len(self.dataset.examples) - len(usable)
-        self.left_out += sum(found.severity == "error" for found in self.dataset.findings)
-        if order.validation is not None:
-            given = read_dataset(order.validation, settings=self.settings).examples
-            own, held = usable, [example for example in given if _opens(example)]
-        else:
-            own, held = split(usable, share=recipe.held_out, seed=recipe.seed)
-        if len(own) < 2 or not held:
-            raise DataError(
-                f"{order.data} has {len(usable)} usable rows, too few to learn from and to validate"
-                " on; give at least ten, or run `sightdesk adapters validate` to see what is wrong."
+        with self.processes.in_turn():
+            self.material = read_material(self.order, self.settings)
+            self._load()
+            if trains(self.recipe.encoder) and not isinstance(self.tower, EfficientNetLiteModel):
+                raise InputError(
+                    f"The encoder of the base {self.settings.base!r} can only be frozen here; give "
+                    "--encoder frozen."
+                )
+            self.replay = replay_of(
+                self.order, self.material, self.settings, self.base, self._progress
             )
-        self.labels = _labels(own)
-        if len(self.labels) == 1:
-            only = next(iter(self.labels))
-            raise DataError(
-                f"All labelled pictures of {order.data} are {only!r}; give pictures of at least two"
-                " labels, or captions."
-            )
-        self.own, self.held = gather(own), gather(held)
-        self.held = [known for known in self.held if known.label in (None, *self.labels)]
-        self._load()
-        if trains(recipe.encoder) and not isinstance(self.tower, EfficientNetLiteModel):
-            raise InputError(
-                f"The encoder of the base {self.settings.base!r} can only be frozen here; give "
-                "--encoder frozen."
-            )
-        self.replay = self._replay()
+        self.own, self.held = self.material.own, self.material.held
+        self.labels = self.material.labels
 
     def _load(self) -> None:
         name = self.settings.base
@@ -175,37 +135,6 @@ class Run:
         self.model: Any = base.model
         self.tower: Any = self.model.model.vision_tower
         self.device = device
-
-    def _replay(self) -> list[Known]:
-        if not self.recipe.replay and not self.recipe.remember:
-            return []
-        if self.order.replay is not None:
-            found = read_dataset(self.order.replay, settings=self.settings).examples
-            known = gather(e for e in found if e.references and _opens(e))
-            count = min(_REPLAYED, len(known))
-            return random.Random(self.recipe.seed).sample(known, count)
-        file = self.order.out / "described.json"
-        paths = [p for p in pictures_of(self.own) if p.is_file()]
-        chosen = random.Random(self.recipe.seed).sample(paths, min(_SELF_REPLAY, len(paths)))
-        if file.exists():
-            said = json.loads(file.read_text(encoding="utf-8"))
-        else:
-            said = self._described(chosen)
-            if self.processes.first:
-                file.write_text(json.dumps(said), encoding="utf-8")
-        return [Known((path,), [said[str(path)]]) for path in chosen if str(path) in said]
-
-    def _described(self, paths: Sequence[Path]) -> dict[str, str]:
-        """What the base says of pictures before it changes, so that it can be said again."""
-        engine = Engine(self.base, None, {}, prefix_bytes=0)
-        said: dict[str, str] = {}
-        for start in range(0, len(paths), 8):
-            part = paths[start : start + 8]
-            images = engine.encode_anew([open_image(path) for path in part])
-            answers = engine.describe(images)
-            said |= {str(p): answer.text for p, answer in zip(part, answers, strict=True)}
-            self._progress("Noting what the base says of the pictures", start / len(paths))
-        return said
 
     # --- the two stages
 
@@ -235,12 +164,13 @@ class Run:
         )
 
     def _pixels(self, paths: Sequence[Path], what: str) -> PictureStore:
-        return PictureStore.build(
-            paths,
-            self.settings.cache_dir / "pixels",
-            image_size=self.tower.config.image_size,
-            progress=self._counter(f"Opening pictures: {what}"),
-        )
+        with self.processes.in_turn():
+            return PictureStore.build(
+                paths,
+                self.settings.cache_dir / "pixels",
+                image_size=self.tower.config.image_size,
+                progress=self._counter(f"Opening pictures: {what}"),
+            )
 
     def _counter(self, message: str) -> Callable[[int, int], None]:
         return lambda done, total: self._progress(message, done / total)
@@ -285,15 +215,16 @@ class Run:
         rows = {path: number for number, path in enumerate(paths)}
         if self._joint:
             return Pictured(knowns, rows, None, self._pixels(paths, name))
-        features = FeatureStore.build(
-            self.tower,
-            paths,
-            self.settings.cache_dir / "features",
-            variants=1 if name == "validation" else self.recipe.variants,
-            revision=_digest(self.tower.state_dict()),
-            seed=self.recipe.seed,
-            progress=self._counter(f"Encoding pictures: {name}"),
-        )
+        with self.processes.in_turn():
+            features = FeatureStore.build(
+                self.tower,
+                paths,
+                self.settings.cache_dir / "features",
+                variants=1 if name == "validation" else self.recipe.variants,
+                revision=_digest(self.tower.state_dict()),
+                seed=self.recipe.seed,
+                progress=self._counter(f"Encoding pictures: {name}"),
+            )
         return Pictured(knowns, rows, features, None)
 
     def ready(self) -> None:
@@ -338,7 +269,7 @@ class Run:
         return Plan(
             pictures=len(self.own),
             held_out=len(self.held),
-            left_out=self.left_out,
+            left_out=self.material.left_out,
             labels=len(self.labels),
             replay=len(self.replay),
             trainable=trainable,
@@ -382,20 +313,18 @@ class Run:
             AdapterError: the adapter cannot be written.
         """
         out = self.order.out
-        identity = self._identity()
         ground: EfficientNetLiteModel = copy.deepcopy(self.tower)
         head = None
         tower = None
         with StopRequest() as stop:
             encoder = self._encoder_task()
             if encoder is not None:
-                done = out / "encoder-done.safetensors"
-                if done.exists():
-                    encoder.adopt(load_file(done))
-                elif not self._stage(encoder, identity, stop):
-                    return False
-                if self.processes.first and not done.exists():
-                    write_tensors(done, encoder.weights_now())
+                done = Finished(out / "encoder-done.safetensors", self.stage_identity(_SEEING))
+                if not done.adopt(encoder):
+                    if not self._stage(encoder, done.identity, stop):
+                        return False
+                    if self.processes.first:
+                        done.write(encoder)
                 self.processes.wait()
                 tower = encoder.tower
                 tower.write_back(self.tower)
@@ -404,7 +333,7 @@ class Run:
                 tower = TrainableTower(self.tower, self.recipe)
             language = self._language_task(self._seen, tower)
             if language is not None:
-                finished = self._stage(language, identity, stop)
+                finished = self._stage(language, self.stage_identity(), stop)
                 language.close()
                 if not finished:
                     return False
@@ -427,10 +356,14 @@ class Run:
         self.seconds[task.name] = time.monotonic() - began
         return finished
 
-    def _identity(self) -> str:
-        """Names recipe, data and base: a checkpoint of another run is not gone on from."""
-        loose = {"save_every_s", "patience"}
-        recipe = {k: v for k, v in self.recipe.model_dump().items() if k not in loose}
+    def stage_identity(self, knobs: frozenset[str] | None = None) -> str:
+        """Names base, data and the knobs that matter: no stage goes on from another run's state.
+
+        Args:
+            knobs: of the recipe; None is all but those that change nothing that is learnt.
+        """
+        wanted = set(knobs) if knobs is not None else None
+        recipe = self.recipe.model_dump(include=wanted, exclude=set(_LOOSE))
         rows = [
             [[str(path) for path in known.images], known.label, known.references]
             for known in (*self.own, *self.held, *self.replay)
@@ -449,8 +382,8 @@ class Run:
             "calibration": None,
             "recipe": self.recipe.model_dump(),
             "data": {
-                "name": self.dataset.name,
-                "format": self.dataset.format,
+                "name": self.material.dataset.name,
+                "format": self.material.dataset.format,
                 "pictures": len(self.own),
                 "held_out": len(self.held),
                 "replay": order.replay.name if order.replay is not None else "its own words",
@@ -475,15 +408,6 @@ class Blank:
 
     def __getitem__(self, key: tuple[int, int]) -> torch.Tensor:
         return torch.zeros(self._shape, dtype=torch.bfloat16)
-
-
-def _opens(example: Example) -> bool:
-    return all(path.is_file() for path in example.images)
-
-
-def _labels(examples: Sequence[Example]) -> dict[str, str | None]:
-    found = {e.label: e.coarse_label for e in examples if e.label is not None}
-    return dict(sorted(found.items()))
 
 
 def _digest(state: Mapping[str, torch.Tensor]) -> str:

@@ -30,53 +30,53 @@ class Tuning(BaseModel):
     quantize: Literal["none", "nf4"] = "none"
     """How the language model is kept while it trains; ``nf4`` is QLoRA."""
 
-    encoder_from: int = Field(2, ge=0, le=32)
+    encoder_from: int = Field(default=2, ge=0, le=32)
     """First stage of the tower that trains; earlier ones see edges and colours of anything."""
-    encoder_epochs: float = Field(14.0, ge=0, le=1000)
+    encoder_epochs: float = Field(default=14.0, ge=0, le=1000)
     """Visits to each labelled picture in stage one; 0 leaves the encoder to stage two."""
-    encoder_batch: int = Field(16, ge=2, le=1024)
-    encoder_rate: float = Field(2e-4, gt=0, le=1)
-    head_rate: float = Field(1e-3, gt=0, le=1)
-    encoder_rank: int = Field(16, ge=1, le=256)
-    smoothing: float = Field(0.1, ge=0, lt=1)
+    encoder_batch: int = Field(default=16, ge=2, le=1024)
+    encoder_rate: float = Field(default=2e-4, gt=0, le=1)
+    head_rate: float = Field(default=1e-3, gt=0, le=1)
+    encoder_rank: int = Field(default=16, ge=1, le=256)
+    smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Label smoothing (Szegedy et al., CVPR 2016)."""
-    cutmix: float = Field(0.0, ge=0, le=1)
+    cutmix: float = Field(default=0.0, ge=0, le=1)
     """Share of batches with patches of other pictures (Yun et al., CutMix, ICCV 2019)."""
-    average: float = Field(0.99, ge=0, lt=1)
+    average: float = Field(default=0.99, ge=0, lt=1)
     """Decay of the running mean of the encoder's weights that is kept; 0 keeps the last ones."""
-    remember: float = Field(1.0, ge=0, le=100)
+    remember: float = Field(default=1.0, ge=0, le=100)
     """What it counts in stage one that pictures of the replay keep their features."""
-    remember_share: float = Field(0.2, ge=0, le=1)
+    remember_share: float = Field(default=0.2, ge=0, le=1)
     """Replay pictures in stage one, as a share of the batch."""
 
-    language_epochs: float = Field(2.0, ge=0, le=1000)
+    language_epochs: float = Field(default=2.0, ge=0, le=1000)
     """Visits to each picture in stage two."""
-    tokens: int = Field(1440, ge=64, le=1_000_000)
+    tokens: int = Field(default=1440, ge=64, le=1_000_000)
     """Size of a step of stage two."""
     joint: bool = False
     """Train the encoder in stage two as well; always so where there are no labels."""
-    rank: int = Field(8, ge=1, le=256)
-    alpha: int = Field(16, ge=1, le=1024)
-    language_rate: float = Field(2e-4, gt=0, le=1)
-    projector_rate: float = Field(5e-4, gt=0, le=1)
-    replay: float = Field(0.3, ge=0, lt=1)
+    rank: int = Field(default=8, ge=1, le=256)
+    alpha: int = Field(default=16, ge=1, le=1024)
+    language_rate: float = Field(default=2e-4, gt=0, le=1)
+    projector_rate: float = Field(default=5e-4, gt=0, le=1)
+    replay: float = Field(default=0.3, ge=0, lt=1)
     """Share of stage two's tokens that go to the replay, so that old skills stay."""
-    variants: int = Field(4, ge=1, le=16)
+    variants: int = Field(default=4, ge=1, le=16)
     """Versions of each picture in stage two: itself, its mirror image, crops."""
 
-    accumulate: int = Field(1, ge=1, le=1024)
+    accumulate: int = Field(default=1, ge=1, le=1024)
     checkpointing: bool = False
     """Compute activations twice to keep fewer of them."""
-    warmup: int = Field(30, ge=0, le=100_000)
-    weight_decay: float = Field(0.02, ge=0, le=1)
-    clip: float = Field(1.0, gt=0, le=1000)
-    validations: int = Field(6, ge=1, le=1000)
+    warmup: int = Field(default=30, ge=0, le=100_000)
+    weight_decay: float = Field(default=0.02, ge=0, le=1)
+    clip: float = Field(default=1.0, gt=0, le=1000)
+    validations: int = Field(default=6, ge=1, le=1000)
     """How often each stage is validated."""
-    patience: int = Field(3, ge=1, le=1000)
+    patience: int = Field(default=3, ge=1, le=1000)
     """Validations without a better score before a stage ends early."""
-    held_out: float = Field(0.1, gt=0, lt=1)
+    held_out: float = Field(default=0.1, gt=0, lt=1)
     """Share of the pictures that validate, where no validation data are given."""
-    save_every_s: float = Field(60.0, gt=0)
+    save_every_s: float = Field(default=60.0, gt=0)
 
     def toml(self) -> str:
         """As a TOML file that `load_tuning` reads back to the same value."""
@@ -103,6 +103,8 @@ _PRESETS: dict[Preset, dict[str, Any]] = {
         "encoder_rate": 2.5e-4,
         "cutmix": 0.3,
         "language_epochs": 3.0,
+        "rank": 6,
+        "alpha": 12,
         "held_out": 0.06,
         "validations": 8,
         "patience": 8,

@@ -144,6 +144,10 @@ class Holder:
                     f"{adapter.name!r}; encode it with adapter={adapter.name!r}."
                 )
 
+    def fits(self, image: EncodedImage, adapter: str | Adapter | None = None) -> bool:
+        """Whether a picture was encoded as an adapter sees it, so that it need not be again."""
+        return image.eyes == self.resolve(adapter).eyes.revision
+
     @contextmanager
     def alone(self, adapter: str | Adapter | None = None) -> Iterator[None]:
         """While it is entered, nobody else runs the model, and it speaks as the adapter does."""
