@@ -53,7 +53,7 @@ def escaped(value: object, longest: int = _LONGEST) -> str:
     text = re.sub(r"([\\`*_{}\[\]()#+!|~^$@-])", r"\\\1", html.escape(text, quote=False))
     # Neither an address nor a numbered list is made of what remains.
     text = re.sub(r"(?i)\b(https?|ftp|www)(:|\.)", r"\1&#8203;\2", text)
-    return re.sub(r"^(\d+)\.", r"\1\\.", text)
+    return re.sub(r"^(\d+)\.(?=\s|$)", r"\1\\.", text)
 
 
 def _front_matter(files: AdapterFiles) -> str:

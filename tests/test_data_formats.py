@@ -45,7 +45,7 @@ def only(tmp_path: Path) -> Callable[..., tuple[str, str]]:
         file = write_rows(tmp_path / "rows.jsonl", good, row, good)
         dataset = read_dataset(file)
         assert len(dataset.examples) == 2
-        (finding,) = dataset.findings
+        (finding,) = (one for one in dataset.findings if one.kind != "mixed-image-field")
         assert finding.where == f"{file}:2" and finding.severity == "error"
         assert finding.kind in KINDS and finding.message.endswith(".")
         return finding.kind, finding.message
@@ -140,7 +140,7 @@ def test_llava_as_list_and_as_lines(tmp_path: Path) -> None:
     )
     assert first.where == f"{tmp_path / 'list.json'}:2"
     assert second.images == (tmp_path / "a.jpg", tmp_path / "b.jpg")
-    assert second.exchanges[0].question == "Is  older than ?"
+    assert second.exchanges[0].question == "Is older than ?"
     assert [one.exchanges for one in lines.examples] == [one.exchanges for one in listed.examples]
     assert lines.examples[1].where == f"{tmp_path / 'lines.jsonl'}:2"
     assert kinds(listed) == ["system-message", "mixed-image-field", "mark-inside"]
@@ -280,7 +280,9 @@ def test_pictures_inside_the_text_are_bounded_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(places, "_MAX_UNPACKED", 5)
-    rows = [_url(f"data:image/png;base64,{base64.b64encode(one).decode()}") for one in (b"abc",) * 2]
+    rows = [
+        _url(f"data:image/png;base64,{base64.b64encode(one).decode()}") for one in (b"abc",) * 2
+    ]
     dataset = read_dataset(write_rows(tmp_path / "rows.jsonl", *rows))
     assert len(dataset.examples) == 1 and kinds(dataset) == ["bad-data-uri"]
 
@@ -296,7 +298,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
 def test_csv_joins_captions_of_a_picture(tmp_path: Path) -> None:
     file = tmp_path / "captions.txt"
     file.write_bytes(
-        "\ufeffImage,Caption\na.jpg,A dog runs .\nb.jpg,\"Two,\n cats\"\n\na.jpg,A dog .\n".encode()
+        '\ufeffImage,Caption\na.jpg,A dog runs .\nb.jpg,"Two,\n cats"\n\na.jpg,A dog .\n'.encode()
     )
     dataset = read_dataset(file)
     one, two = dataset.examples
@@ -396,19 +398,19 @@ def test_chat(tmp_path: Path) -> None:
     with Store.open() as store:
         photo = store.put_image(open_image(scene(1)), name="a.png")
         thread = store.create_thread()
-        before = None
+        before: int | None = None
         for question, thumb, correction in (
             ("What is it?", 1, None),
             ("Which colour?", -1, "green"),
             ("How many?", -1, None),
         ):
             asked = NewExchange(
-                question=question, shown=question, images=() if before else (photo.id,)
+                question=question, shown=question, images=(photo.id,) if before is None else ()
             )
             kept = store.add_exchange(thread.id, asked, after=before)
             store.set_answer(kept.id, answer="A pear.", state="done", details={})
             store.set_feedback(kept.id, thumb=thumb, correction=correction)  # type: ignore[arg-type]
-            before = kept.id
+            before = kept.position
     dataset = read_dataset(Path("chat"))
     assert dataset.format == "chat"
     assert [one.exchanges for one in dataset.examples] == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from assistant.engine import likelihood as module
 from assistant.engine.labels import _answer
 from assistant.engine.likelihood import _one_by_one, log_likelihoods
 from assistant.errors import AdapterError, InputError
-from assistant.evidence import imagenet_names
+from assistant.evidence import Evidence, imagenet_names
 from assistant.labelling import (
     Calibration,
     Labelled,
@@ -303,7 +304,7 @@ def test_a_damaged_label_head_is_refused(
 def knowing(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """A tiny base whose tower has the 1,000 classes."""
     folder = tmp_path_factory.mktemp("base") / "tiny"
-    model = tiny.model()
+    model: Any = tiny.model()
     config = tiny.tower_config()
     config.num_classes = len(imagenet_names())
     tower = EfficientNetLiteModel(config)
@@ -350,9 +351,11 @@ def test_evidence_comes_from_the_grounds_tower(
 ) -> None:
     seen: list[torch.Tensor] = []
 
-    def judge(pooled: torch.Tensor, *_: object) -> str:
+    told = Evidence((), 0.5, True)
+
+    def judge(pooled: torch.Tensor, *_: object) -> Evidence:
         seen.append(pooled)
-        return "judged"
+        return told
 
     monkeypatch.setattr("assistant.engine.holder.judge", judge)
     monkeypatch.setattr("assistant.engine.holder.shipped_domain", lambda: None)
@@ -366,7 +369,7 @@ def test_evidence_comes_from_the_grounds_tower(
     assert not torch.allclose(own.pooled, plain.pooled, atol=1e-2)
     passes: list[int] = []
     hook = knowing.tower.register_forward_hook(lambda *_: passes.append(1))
-    assert knowing.evidence(own) == knowing.evidence(own) == "judged"
+    assert knowing.evidence(own) == knowing.evidence(own) == told
     hook.remove()
     assert len(passes) == 1, "looked at once, and only when asked"
     torch.testing.assert_close(seen[0], plain.pooled, atol=1e-4, rtol=1e-4)

@@ -29,10 +29,10 @@ class Preferences:
     temperature: float = 0.0
     max_tokens: int = 96
     seed: int | None = None
-    adapter: str = ""
-    """Which adapter answers; empty is the one that the server was started with."""
     enhancement: dict[str, Any] = field(default_factory=dict)
     """`Enhancement.to_dict` of what each new message begins with."""
+    adapter: str = ""
+    """Which adapter answers; empty is the one that the server was started with."""
 
     @classmethod
     def read(cls, values: object) -> Preferences:

@@ -143,9 +143,9 @@ def _install(
 
     requirements = [parse_requirement(r) if isinstance(r, str) else r for r in require]
     files = read_adapter(source, source.resolve().name)
-    name = checked_name(
-        name or str(files.about.get("name") or source.resolve().name), settings, replace=replace
-    )
+    if name is None:
+        name = str(files.about.get("name") or source.resolve().name)
+    name = checked_name(name, settings, replace=replace)
     check_requirements(AdapterFiles(name, files.path, files.about), requirements, settings)
     taken = files_to_take(source)
     size = sum(path.stat().st_size for path in taken)

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import torch
 from peft import LoraConfig
+from peft.tuners.tuners_utils import check_target_module_exists
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
@@ -33,6 +34,7 @@ from assistant.adapter_files import (
     known_adapters,
 )
 from assistant.engine.eyes import PARTS, Eyes, own_eyes
+from assistant.engine.heads import LabelHead, pooled_width, read_head
 from assistant.engine.tongue import PART, Assign, Tongue
 from assistant.errors import AdapterError, InputError, WeightsError
 from assistant.fingerprint import BaseIdentity
@@ -44,18 +46,6 @@ GROUND: Final = "base"
 
 _PREFIX = "base_model.model."
 _TROUBLES = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
-
-
-@dataclass(frozen=True)
-class LabelHead:
-    """Weight ``[labels, channels]`` and bias ``[labels]`` over pooled features, in float32."""
-
-    weight: torch.Tensor
-    bias: torch.Tensor
-
-    def __call__(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Log-probabilities ``[B, labels]`` of features ``[B, channels]``."""
-        return torch.nn.functional.linear(pooled.float(), self.weight, self.bias).log_softmax(-1)
 
 
 @dataclass(frozen=True)
@@ -258,10 +248,11 @@ class Adapters:
                     for name, tensor in load_file(files.path / WEIGHTS_FILE).items()
                 }
                 speech, sight = _sides(tensors, files.name)
+                _check_whole(self._model, config, set(tensors))
                 if speech and config.use_dora:
                     raise ValueError("DoRA has no form in which rows of a batch differ")
                 eyes, size = own_eyes(self._model, sight, config, revision)
-                head = read_head(files, _pooled_width(self._model))
+                head = read_head(files, pooled_width(self._model))
                 if speech:
                     size += self.tongue.add(key, speech, config)
         except (SafetensorError, *_TROUBLES) as error:
@@ -293,7 +284,7 @@ def ground_of(files: AdapterFiles | None, model: Any) -> Adapter:
         name=files.name,
         labels=files.labels,
         calibration=Calibration.of(files.calibration),
-        head=read_head(files, _pooled_width(model)),
+        head=read_head(files, pooled_width(model)),
     )
 
 
@@ -301,45 +292,6 @@ def only_merged(files: AdapterFiles) -> bool:
     """Whether an adapter replaces whole layers of the language model, so that it is merged once."""
     with safe_open(files.path / WEIGHTS_FILE, "np") as file:
         return any(PART in name and ".lora_" not in name for name in file.keys())  # noqa: SIM118
-
-
-def read_head(files: AdapterFiles, channels: int | None) -> LabelHead | None:
-    """The label head that an adapter brings, None where it brings none.
-
-    Args:
-        channels: of the tower's pooled features; None where they are not known.
-
-    Raises:
-        AdapterError: it is damaged, or not of the labels or the tower.
-    """
-    file = files.label_head
-    if file is None:
-        return None
-    try:
-        tensors = load_file(file)
-        weight, bias = tensors["label_head.weight"].float(), tensors["label_head.bias"].float()
-    except (OSError, SafetensorError, KeyError) as error:
-        raise AdapterError(
-            f"{file} holds no label head; restore it from where it came, or remove it."
-        ) from error
-    labels = len(files.labels)
-    fits = weight.ndim == 2 and weight.shape[0] == labels and bias.shape == (labels,)
-    if not fits or (channels is not None and weight.shape[1] != channels):
-        raise AdapterError(
-            f"{LABEL_HEAD_FILE} of the adapter {files.name!r} does not go with its {labels} labels "
-            "or with the base's tower; train it again."
-        )
-    if not (weight.isfinite().all() and bias.isfinite().all()):
-        raise AdapterError(
-            f"{LABEL_HEAD_FILE} of the adapter {files.name!r} holds values that are no numbers; "
-            "train it again."
-        )
-    return LabelHead(weight, bias)
-
-
-def _pooled_width(model: Any) -> int | None:
-    config = getattr(getattr(model.model, "vision_tower", None), "config", None)
-    return getattr(config, "head_channels", None)
 
 
 def _sides(
@@ -370,6 +322,28 @@ def _sides(
                 "be switched while it runs; start with it (--adapter)."
             )
     return speech, sight
+
+
+def _check_whole(model: Any, config: LoraConfig, names: set[str]) -> None:
+    """Whether an adapter holds all that its configuration says it changes, and nothing else.
+
+    Raises:
+        ValueError: it does not.
+    """
+    layers = {name.split(".lora_")[0] for name in names if ".lora_" in name}
+    whole = tuple(config.modules_to_save or ())
+    for name, module in model.named_modules():
+        if name.endswith(whole) and name.startswith("model."):
+            own = {f"{name}.{part}" for part in module.state_dict()}
+            # A counter, which nothing reads: some leave it out.
+            if not {part for part in own if "num_batches" not in part} <= names:
+                raise ValueError(f"{name} is not whole")
+    if config.target_modules != "all-linear":
+        targets = {
+            name for name, _ in model.named_modules() if check_target_module_exists(config, name)
+        }
+        if targets != layers:
+            raise ValueError("the layers are others than those of the configuration")
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
