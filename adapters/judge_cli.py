@@ -73,7 +73,7 @@ def evaluate_command(
 
     What a data set is about is found from its rows: captions, questions or labels.
     """
-    from adapters.judge.contenders import Loader, find_pair
+    from adapters.judge.contenders import Loader, find_pair, ships
     from adapters.judge.contenders import write_scores as keep
     from adapters.judge.report import Report, Side, write_report
     from adapters.judge.run import judge
@@ -92,7 +92,7 @@ def evaluate_command(
         raise InputError(f"{confusion} is neither .svg nor .png; name a file that is.")
     files, other_files, base_name = find_pair(adapter, against, base, settings)
     # The shipped adapter is its own base: unless asked to, it is compared with nothing.
-    alone = alone or (against is None and files.name == base_name == "embedded")
+    alone = alone or (against is None and base_name == "embedded" and ships(files))
     tasks: list[Task] = []
     for path, forgets in [
         *((one, False) for one in data),

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import math
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -24,6 +22,7 @@ from adapters.checkpoint import State, open_log, restore, save, trainable
 from adapters.lora import MergedLora
 from adapters.objectives import Counters, Objective
 from adapters.recipe import Recipe
+from adapters.tune.processes import StopRequest
 from assistant.errors import DataError
 
 PROJECTOR = ("linear_1", "linear_2")
@@ -77,26 +76,6 @@ def prepare(model: Any, recipe: Recipe) -> PeftModel:
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return peft_model
-
-
-class _Stop:
-    """Turns SIGINT and SIGTERM into a request that the loop honours at the end of a step."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Stop:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._ask)
-        return self
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def rate_factor(recipe: Recipe, step: int, fraction: float) -> float:
@@ -155,7 +134,7 @@ def train(
 
     model.train()
     with (
-        _Stop() as stop,
+        StopRequest() as stop,
         MergedLora(model) as merged,
         open_log(folder, state.step) as lines,
     ):

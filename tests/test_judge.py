@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from adapters.adapters_cli import adapters_app
 from adapters.data.form import Example, Exchange
-from adapters.judge import captions, contenders, intervals, labels, pictures, questions
+from adapters.judge import calibration, captions, contenders, intervals, labels, pictures, questions
 from adapters.judge.figures import Figure, Judgement, as_scores, sentence
 from adapters.judge.intervals import Interval
 from adapters.judge.labels import NONE_OF_THESE, Given
@@ -33,8 +33,12 @@ from assistant import engine as engine_module
 from assistant.adapter_files import AdapterFiles
 from assistant.engine import Answer
 from assistant.errors import AdapterError, DataError, InputError, SightdeskError
+from assistant.images import open_image
 from assistant.labelling import Labelled, expected_calibration_error
 from assistant.prompts import CANT_TELL
+from assistant.weights import shipped_adapter
+from tests import tiny
+from tests.stacked import POINTWISE, write_stacked
 
 HOSTILE = '<script>alert("1")</script>$\\frac'
 
@@ -212,6 +216,12 @@ def test_captions_are_judged_as_evaluate_scores_them() -> None:
     # The boat has no word in common; its caption is the poorest.
     assert found.mistakes[0].truth == ("A boat on a lake .",)
     assert len(found.mistakes) == 4
+    # What was lost counts against the other one, who had no word for the boat either.
+    others = [better[0], better[1], "", better[3]]
+    lost = captions.judge_captions(rows, TEXTS, others, data="d", sha256=None, forgetting=True)
+    assert lost.mistakes[-1].truth == ("A boat on a lake .",)
+    drops = [(one.other_score or 0) - (one.score or 0) for one in lost.mistakes]
+    assert drops == sorted(drops, reverse=True)
 
 
 # --- questions
@@ -325,11 +335,11 @@ def test_calibration_error_is_that_of_its_definition() -> None:
     random = np.random.default_rng(0)
     sure = np.concatenate([random.random(500), [0.0, 1.0, 1 / 15, 0.2]])
     right = random.random(504) < sure**2
-    found = labels.calibrate(sure, right)
+    found = calibration.calibrate(sure, right)
     assert found.error.value == pytest.approx(expected_calibration_error(sure, right))
     assert found.error.low < found.error.value < found.error.high + 0.05
     assert sum(found.counts) == 504
-    two = labels.calibrate(np.array([0.9, 0.9, 0.5]), np.array([True, False, True]))
+    two = calibration.calibrate(np.array([0.9, 0.9, 0.5]), np.array([True, False, True]))
     assert two.error.value == pytest.approx((2 * 0.4 + 0.5) / 3)
     assert two.as_json()["n"] == 3
 
@@ -701,7 +711,7 @@ def adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     def find(name: str | None, settings: object) -> AdapterFiles:
         if name == "embedded":
-            return AdapterFiles("embedded", folder, {"labels": about["labels"]})
+            return AdapterFiles("embedded", shipped_adapter(), {"labels": about["labels"]})
         if name is None or not Path(name).is_dir():
             raise AdapterError(f"There is no adapter {name!r}.")
         return read(Path(name), Path(name).name)
@@ -832,3 +842,41 @@ def test_the_shipped_adapter_is_compared_with_nothing(write: Write, adapter: Pat
     report = cast("dict[str, Any]", json.loads(result.stdout))
     assert report["against"]["name"] == "embedded (2)"
     assert report["judgements"][0]["verdict"] == "unclear"
+    assert "Both are the same adapter" in report["judgements"][0]["notes"][0]
+
+
+def test_a_stacked_adapter_is_judged_on_the_engine_of_its_base(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the tiny model: the labels, the captions and the answers are the engine's own."""
+    mine = write_stacked(
+        tmp_path / "mine", targets=POINTWISE, labels={"Lime": "Citrus", "Leek": "Leek"}, head=True
+    )
+    loads: list[object] = []
+    load = engine_module.Engine.load
+    monkeypatch.setattr(
+        engine_module.Engine, "load", lambda *a, **k: loads.append(a) or load(*a, **k)
+    )
+    data = write([*LABEL_ROWS, *CAPTION_ROWS, {"image": "1.png", "question": "?!", "answer": "no"}])
+    page = tmp_path / "report.html"
+    result = evaluate(mine, "--data", data, "--json", "--html", page, "--write-scores")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert len(loads) == 1, "one engine holds both"
+    assert report["adapter"]["name"] == "mine"
+    kinds = {found["kind"]: found for found in report["judgements"]}
+    assert {kind: found["n"] for kind, found in kinds.items()} == {
+        "captions": 3,
+        "questions": 1,
+        "labels": 8,
+    }
+    engine = load(str(tiny.directory()), str(mine), quantize="none")
+    folder = data.parent
+    images = engine.encode_images([open_image(folder / row["image"]) for row in LABEL_ROWS])
+    said = [found.scores[0][0] for found in engine.label(images)]
+    right = sum(label == row["label"] for label, row in zip(said, LABEL_ROWS, strict=True))
+    assert kinds["labels"]["scores"]["accuracy_fine"]["own"]["value"] == right / 8
+    assert "chose from the list of mine" in kinds["labels"]["notes"][0]
+    scores = json.loads((mine / "sightdesk.json").read_text())["scores"]
+    assert set(scores) == {"shop/val captions", "shop/val questions", "shop/val labels"}
+    assert page.stat().st_size > 10_000

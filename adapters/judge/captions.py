@@ -75,8 +75,12 @@ def judge_captions(
     data: str,
     sha256: str | None,
     seed: int = 0,
+    forgetting: bool = False,
 ) -> Judgement:
-    """Score the captions of one adapter, or of two on the same pictures."""
+    """Score the captions of one adapter, or of two on the same pictures.
+
+    Where ``forgetting`` is looked for, the captions that lost most are shown, else the poorest.
+    """
     references = [row.references for row in rows]
     mine = caption_statistics(own, references)
     theirs = None if other is None else caption_statistics(other, references)
@@ -104,8 +108,9 @@ def judge_captions(
         n=len(rows),
         pictures=len({row.images[0] for row in rows}),
         figures=tuple(figures),
-        mistakes=tuple(_poorest(rows, own, other, mine, theirs)),
+        mistakes=tuple(_poorest(rows, own, other, mine, theirs, forgetting)),
         mistakes_total=len(rows),
+        forgetting=forgetting,
         notes=notes,
     )
 
@@ -158,9 +163,14 @@ def _poorest(
     other: Sequence[str] | None,
     mine: CaptionStatistics,
     theirs: CaptionStatistics | None,
+    lost: bool,
 ) -> list[Mistake]:
-    """The captions with the lowest CIDEr; among equal ones, those with the lowest ROUGE-L."""
-    order = np.lexsort((mine.rouge, mine.cider))[:MOST_MISTAKES]
+    """The captions with the lowest CIDEr, or those that ``lost`` most of it against the other's.
+
+    Of equal ones, those with the lowest CIDEr, and then ROUGE-L.
+    """
+    worst = mine.cider - theirs.cider if lost and theirs is not None else mine.cider
+    order = np.lexsort((mine.rouge, mine.cider, worst))[:MOST_MISTAKES]
     return [
         Mistake(
             where=rows[i].where,

@@ -24,6 +24,7 @@ from assistant.adapter_files import (
 )
 from assistant.errors import AdapterError, InputError
 from assistant.settings import Settings
+from assistant.weights import shipped_adapter
 
 if TYPE_CHECKING:
     from assistant.engine import Engine
@@ -66,7 +67,7 @@ class Loader:
 
     def load(self, files: AdapterFiles | None) -> Contender:
         """An adapter that answers; None is the base as it loads."""
-        if files is None or (self.base == "embedded" and files.name == "embedded"):
+        if files is None or (self.base == "embedded" and ships(files)):
             engine = self._engine(None)
             name = files.name if files is not None else self.base
             labels = dict(engine.labels)
@@ -93,6 +94,11 @@ class Loader:
                 progress=self._progress,
             )
         return self._engines[adapter]
+
+
+def ships(files: AdapterFiles) -> bool:
+    """Whether it is the adapter that the embedded base always has."""
+    return files.path.resolve() == shipped_adapter().resolve()
 
 
 def facts(files: AdapterFiles | None, base: str) -> tuple[tuple[str, str], ...]:

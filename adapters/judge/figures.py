@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from adapters.judge.intervals import Interval
 
 if TYPE_CHECKING:
-    from adapters.judge.labels import Calibration, ClassRow, Confusion
+    from adapters.judge.calibration import Calibration
+    from adapters.judge.labels import ClassRow, Confusion
 
 Kind = Literal["captions", "questions", "labels"]
 Verdict = Literal["better", "worse", "unclear"]
@@ -83,7 +84,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class LabelDetails:
-    """What only labels have; ``other_classes`` holds recalls of the other adapter."""
+    """What only labels have; ``unknown`` are those that the adapter cannot give."""
 
     classes: tuple[ClassRow, ...]
     confusion: Confusion
@@ -139,12 +140,17 @@ def sentence(judgement: Judgement, own: str, other: str) -> str:
         )
     delta = figure.difference
     by = f"{abs(scale * delta.value):.1f} ± {scale * delta.half:.1f} {unit}".strip()
-    interval = f"95 % interval {scale * delta.low:+.1f} to {scale * delta.high:+.1f}"
+    interval = f"95 % interval {_signed(scale * delta.low)} to {_signed(scale * delta.high)}"
     tail = f"in {figure.title} on {judgement.data} ({rows}; {interval})."
     if figure.verdict == "unclear":
-        signed = f"{scale * delta.value:+.1f} ± {scale * delta.half:.1f} {unit}".strip()
+        signed = f"{_signed(scale * delta.value)} ± {scale * delta.half:.1f} {unit}".strip()
         return f"No difference between {own} and {other} is shown: {signed} {tail}"
     return f"{own} is {figure.verdict} than {other} by {by} {tail}"
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.1f}"
+    return "0.0" if float(text) == 0 else text
 
 
 _NOUNS: dict[Kind, str] = {"captions": "pictures", "questions": "questions", "labels": "pictures"}

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.data.form import Example
+from adapters.judge.calibration import Calibration, bin_sums, binned, calibration_error
 from adapters.judge.figures import Figure, Judgement, LabelDetails, Mistake
 from adapters.judge.intervals import (
     Flags,
@@ -22,7 +22,6 @@ from adapters.judge.intervals import (
     Groups,
     Interval,
     by_group,
-    estimate,
     estimate_difference,
     proportion,
 )
@@ -31,7 +30,6 @@ from adapters.metrics import normalize_label
 from assistant.errors import DataError
 
 NONE_OF_THESE = "none of these"
-BINS = 15
 
 
 @dataclass(frozen=True)
@@ -83,36 +81,6 @@ class Confusion:
             if i != j
         ]
         return sorted(found, key=lambda one: (-one[2], one[0], one[1]))[:most]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Whether an adapter is right as often as it is sure.
-
-    Bins are of equal width; ``confidence`` and ``accuracy`` are means within each, 0 where
-    ``counts`` is 0. ``error`` is the expected calibration error: the distance between the two,
-    weighted by counts (M. P. Naeini et al., AAAI 2015; C. Guo et al., ICML 2017). It is biased
-    upwards where there are few rows a bin.
-    """
-
-    counts: tuple[int, ...]
-    confidence: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    error: Interval
-
-    def as_json(self) -> dict[str, Any]:
-        """For programs."""
-        return {
-            "ece": round(self.error.value, 4),
-            "ece_interval": [round(self.error.low, 4), round(self.error.high, 4)],
-            "n": self.error.n,
-            "bins": [
-                {"count": count, "confidence": round(sure, 4), "accuracy": round(right, 4)}
-                for count, sure, right in zip(
-                    self.counts, self.confidence, self.accuracy, strict=True
-                )
-            ],
-        }
 
 
 def judge_labels(
@@ -249,39 +217,6 @@ def class_rows(
     return tuple(rows)
 
 
-def calibrate(
-    confidence: Floats, right: Flags, groups: Groups | None = None, *, seed: int = 0
-) -> Calibration:
-    """Sort answers into bins by their confidence and see how often each bin is right."""
-    return _binned(_bin_sums(confidence, right), groups, len(right), seed)
-
-
-def _bin_sums(confidence: Floats, right: Flags) -> Floats:
-    """Of each row ``[n, 3 * BINS]``: one, its confidence, and whether it is right, in its bin."""
-    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    sums = np.zeros((len(right), 3, BINS))
-    rows = np.arange(len(right))
-    sums[rows, 0, bins], sums[rows, 1, bins], sums[rows, 2, bins] = 1, confidence, right
-    return sums.reshape(len(right), -1)
-
-
-def _binned(sums: Floats, groups: Groups | None, n: int, seed: int) -> Calibration:
-    counts, sure, hits = sums.sum(axis=0).reshape(3, BINS)
-    below = np.maximum(counts, 1)
-    return Calibration(
-        counts=tuple(int(count) for count in counts),
-        confidence=tuple(float(value) for value in sure / below),
-        accuracy=tuple(float(value) for value in hits / below),
-        error=estimate(by_group(sums, groups), _calibration_error, n, seed=seed),
-    )
-
-
-def _calibration_error(sums: Floats) -> Floats:
-    parts = sums.reshape(*sums.shape[:-1], 3, BINS)
-    gaps = np.abs(parts[..., 1, :] - parts[..., 2, :]).sum(axis=-1)
-    return gaps / np.maximum(parts[..., 0, :].sum(axis=-1), 1)
-
-
 def _calibration(
     given: Sequence[Given], right: Flags, groups: Groups, seed: int
 ) -> tuple[Calibration | None, Floats]:
@@ -289,8 +224,8 @@ def _calibration(
     sure = [one.confidence for one in given]
     if any(value is None for value in sure):
         return None, np.zeros((0, 0))
-    sums = _bin_sums(np.clip(np.array(sure, float), 0, 1), right)
-    return _binned(sums, groups, len(right), seed), by_group(sums, groups)
+    sums = bin_sums(np.clip(np.array(sure, float), 0, 1), right)
+    return binned(sums, groups, len(right), seed), by_group(sums, groups)
 
 
 def _error_figure(
@@ -303,7 +238,7 @@ def _error_figure(
     name, title, n = "ece", "calibration error", own.error.n
     if other is None or other_sums is None:
         return Figure(name, title, own.error, more_is_better=False)
-    delta = estimate_difference(own_sums, other_sums, _calibration_error, n, seed=seed)
+    delta = estimate_difference(own_sums, other_sums, calibration_error, n, seed=seed)
     return Figure(name, title, own.error, other.error, delta, more_is_better=False)
 
 

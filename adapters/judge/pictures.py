@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from adapters.judge.labels import BINS, Calibration, Confusion
+from adapters.judge.calibration import BINS, Calibration
+from adapters.judge.labels import Confusion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,11 +28,13 @@ _OWN, _OTHER, _INK = "#2563a8", "#b4570a", "#1c2733"
 def draw_confusion(confusion: Confusion, kind: PictureFormat = "svg") -> bytes:
     """The matrix: blue where the label was right, orange where another one was given.
 
+    Labels of one coarse label are in a frame.
     Colours are shares of the row, numbers are pictures. Of more than `MOST_CLASSES` classes, those
     with the most mistakes are shown, the others as one.
     """
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
     rows, columns, coarse, counts = _most_confused(confusion)
     side = max(3.2, 0.2 * len(columns))
@@ -40,7 +43,7 @@ def draw_confusion(confusion: Confusion, kind: PictureFormat = "svg") -> bytes:
     axes = figure.add_subplot(xlabel="what it said", ylabel="what it is")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     right = np.eye(len(rows), len(columns), dtype=bool)
-    colours = np.ones((*counts.shape, 4))
+    colours = np.zeros((*counts.shape, 4))
     for name, mask in (("Blues", right), ("Oranges", ~right)):
         shown = mask & (counts > 0)
         colours[shown] = matplotlib.colormaps[name](0.25 + 0.65 * shares[shown])
@@ -48,16 +51,20 @@ def draw_confusion(confusion: Confusion, kind: PictureFormat = "svg") -> bytes:
     for i, j in np.argwhere(counts):
         ink = "white" if shares[i, j] > 0.5 else _INK
         axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=6, color=ink)
-    for i in range(1, len(coarse)):
-        if coarse[i] != coarse[i - 1]:
-            axes.axhline(i - 0.5, color="#9aa7b4", linewidth=0.6)
-            axes.axvline(i - 0.5, color="#9aa7b4", linewidth=0.6)
+    for i in range(1, len(rows)):
+        for line in (axes.axhline, axes.axvline):
+            line(i - 0.5, color="#e8ecf0", linewidth=0.4, zorder=0.5)
+    for name in dict.fromkeys(coarse):
+        first, size = coarse.index(name), coarse.count(name)
+        if size > 1:
+            place, side = (first - 0.5, first - 0.5), size
+            axes.add_patch(Rectangle(place, side, side, fill=False, color="#6b7a89", linewidth=0.8))
     # A dollar sign would begin a formula, and labels are anybody's text.
     axes.set_xticks(
         range(len(columns)), list(map(_short, columns)), rotation=90, fontsize=7, parse_math=False
     )
     axes.set_yticks(range(len(rows)), list(map(_short, rows)), fontsize=7, parse_math=False)
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, labeltop=len(rows) > 30)
     axes.spines[:].set_color("#9aa7b4")
     return _saved(figure, kind)
 

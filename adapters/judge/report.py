@@ -131,7 +131,7 @@ def render(report: Report) -> str:
 def _value(figure: Figure, value: float, sign: str = "") -> str:
     digits = 1 if figure.percent else 3
     text = f"{figure.scale * value:{sign}.{digits}f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
 def _chance(p: float) -> str:

@@ -128,6 +128,8 @@ def _judge_task(
 ) -> Judgement:
     began = time.perf_counter()
     notes: list[str] = []
+    if other is not None and (own.engine, own.adapter) == (other.engine, other.adapter):
+        notes.append("Both are the same adapter; whatever differs is chance.")
     choices: list[tuple[str, ...] | None] = [None, None]
     if task.kind == "labels" and other is not None and not _knows(task.rows, own, other):
         choices[1] = tuple(sorted(own.labels))
@@ -156,7 +158,7 @@ def _judge_task(
     said, others = answers[0], answers[1] if other is not None else None
     identity: dict[str, Any] = {"data": task.data, "sha256": task.sha256, "seed": seed}
     if task.kind == "captions":
-        found = judge_captions(rows, said, others, **identity)
+        found = judge_captions(rows, said, others, forgetting=task.forgetting, **identity)
     elif task.kind == "questions":
         found = judge_questions(rows, said, others, **identity)
     else:

@@ -21,7 +21,6 @@ from adapters.tune.pictures import PictureStore, cutmix_box
 from adapters.tune.settings import Tuning
 from adapters.tune.tower import TrainableTower
 
-
 _TIE = 1e-4  # what cross-entropy counts beside accuracy: less than one picture of thousands
 
 

@@ -24,15 +24,14 @@ from adapters.tune.language import LanguageTask, Pictured
 from adapters.tune.loop import (
     Finished,
     Limits,
-    Processes,
     StepReport,
-    StopRequest,
     Task,
     run_stage,
 )
 from adapters.tune.material import Order, read_material, replay_of
 from adapters.tune.parts import attach, counted, trains
 from adapters.tune.pictures import PictureStore
+from adapters.tune.processes import Processes, StopRequest
 from adapters.tune.save import Trained, made_with, replacing, today, write_adapter
 from adapters.tune.tower import TrainableTower
 from assistant.adapter_files import find_adapter
