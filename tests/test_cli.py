@@ -496,7 +496,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     adapter = get_settings().data_dir / "adapters" / "shop"
     adapter.mkdir(parents=True)
     save_file({"a": np.zeros(1)}, adapter / "adapter_model.safetensors")
-    (adapter / "adapter_config.json").write_text("{}", encoding="utf-8")
+    (adapter / "adapter_config.json").write_text('{"peft_type": "LORA"}', encoding="utf-8")
     (adapter / "sightdesk.json").write_text('{"metrics": {"bleu4": 0.25}}', encoding="utf-8")
     monkeypatch.setenv("SIGHTDESK_ADAPTER", "shop")
     get_settings.cache_clear()

@@ -138,7 +138,7 @@ def _saved(figure: Figure, kind: PictureFormat) -> bytes:
 
     buffer = io.BytesIO()
     options: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {"dpi": 130}
-    style = {"svg.fonttype": "none", "svg.hashsalt": "sightdesk"}
+    style: Any = {"svg.fonttype": "none", "svg.hashsalt": "sightdesk"}
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # labels may be in any script
         figure.savefig(buffer, format=kind, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ LIMITS: dict[Kind, float] = {"none": 0.04, "int8": 0.12, "nf4": 0.4}
 # Merging alone, in float32, is the same computation in another order.
 MERGING_LIMIT = 1e-3
 _QUESTIONS = ("What is in the picture?", "Describe the picture in one sentence.")
-_POSITIONS = 24
+_ANSWER = 16
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,56 @@ def distance(reference: torch.Tensor, other: torch.Tensor) -> Distance:
     )
 
 
+@dataclass(frozen=True)
+class Probe:
+    """A made-up picture with a question and an answer of ``answer`` tokens, as model inputs."""
+
+    inputs: dict[str, torch.Tensor]
+    answer: int
+
+
 @torch.inference_mode()
-def logits(model: Any, processor: Any) -> torch.Tensor:
-    """The logits ``[N, vocabulary]``, float32, after the last tokens of two made-up questions."""
-    rows = []
+def probes(model: Any, processor: Any) -> list[Probe]:
+    """Made-up pictures and questions with what the model itself answers to them."""
+    found = []
+    pad = getattr(processor.tokenizer, "pad_token_id", None) or processor.tokenizer.eos_token_id
     for seed, question in enumerate(_QUESTIONS):
-        inputs = processor(
-            text=_prompt(processor, question), images=_picture(seed), return_tensors="pt"
-        )
-        given = {
-            name: value.to(model.device, model.dtype if value.is_floating_point() else None)
-            for name, value in inputs.items()
-        }
-        rows.append(model(**given).logits[0, -_POSITIONS:].float().cpu())
+        text = _prompt(processor, question)
+        given = dict(processor(text=text, images=_picture(seed), return_tensors="pt"))
+        length = given["input_ids"].shape[1]
+        whole = model.generate(
+            **_placed(given, model),
+            do_sample=False,
+            min_new_tokens=_ANSWER,
+            max_new_tokens=_ANSWER,
+            pad_token_id=pad,
+        ).cpu()
+        answer = whole.shape[1] - length
+        for name, value in given.items():
+            if name == "input_ids":
+                given[name] = whole
+            elif value.shape == (1, length):  # a mask is of ones, a kind of token is text's
+                more = torch.full((1, answer), int(name == "attention_mask"), dtype=value.dtype)
+                given[name] = torch.cat([value, more], dim=1)
+        found.append(Probe(given, answer))
+    return found
+
+
+@torch.inference_mode()
+def logits(model: Any, asked: Sequence[Probe]) -> torch.Tensor:
+    """The logits ``[N, vocabulary]``, float32, from which each token of the answers comes."""
+    rows = []
+    for probe in asked:
+        out = model(**_placed(probe.inputs, model)).logits[0, -probe.answer - 1 : -1]
+        rows.append(out.float().cpu())
     return torch.cat(rows)
+
+
+def _placed(inputs: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:
+    return {
+        name: value.to(model.device, model.dtype if value.is_floating_point() else None)
+        for name, value in inputs.items()
+    }
 
 
 def _prompt(processor: Any, question: str) -> str:

@@ -107,7 +107,7 @@ def merge(
 
     import torch
 
-    from adapters.registry.distance import LIMITS, MERGING_LIMIT, distance, logits
+    from adapters.registry.distance import LIMITS, MERGING_LIMIT, distance, logits, probes
     from adapters.registry.portable import save_portable
     from assistant.llava import load_base, merge_wrapped, settle, wrap_adapter
 
@@ -119,9 +119,10 @@ def merge(
     check_room(out, 2 * sum(p.numel() for p in ground.model.parameters()) + _ROOM)
     report("Merging", None)
     adapted = wrap_adapter(ground.model, files.path).eval()
-    reference = logits(adapted.get_base_model(), ground.processor)
+    asked = probes(adapted.get_base_model(), ground.processor)
+    reference = logits(adapted.get_base_model(), asked)
     merged = merge_wrapped(adapted).eval()
-    merging = distance(reference, logits(merged, ground.processor))
+    merging = distance(reference, logits(merged, asked))
     if not merging.relative <= MERGING_LIMIT:
         raise AdapterError(
             f"The adapter {files.name!r} does not merge cleanly (logits differ by "
@@ -137,7 +138,7 @@ def merge(
         _write_notes(folder, files, ground.name, quantize)
         report("Comparing the outputs", None)
         again = load_base(folder, out.name, torch.device("cpu"), "auto")
-        found = distance(reference, logits(again.model, again.processor))
+        found = distance(reference, logits(again.model, asked))
         if not found.relative <= LIMITS[quantize]:
             raise AdapterError(
                 f"The merged model answers otherwise than {files.name!r} (logits differ by "
