@@ -607,6 +607,6 @@ def test_photos_are_named_by_the_embedded_base(base_cache: Path, photos: Path) -
     names = {"Banana.webp": "banana", "Lemon.webp": "lemon", "Pineapple.webp": "pineapple"}
     images = engine.encode_images([open_image(photos / name) for name in names])
     assert [each.label for each in engine.recognise(images)] == list(names.values())
-    listed = engine.label(images, labels=["banana", "bicycle", "lemon", "pineapple"])
-    assert [each.label for each in listed] == list(names.values())
+    listed = engine.label(images, labels=["Banana", "bicycle", "Pineapple"])
+    assert [listed[0].label, listed[2].label] == ["Banana", "Pineapple"]
     assert {each.label for each in engine.label(images)} <= {*engine.labels, None}

@@ -46,7 +46,7 @@ def main() -> None:
         draw_error(str(error), say)
         return
     entries = trainings.entries()
-    name = choose(entries)
+    name = choose(entries, say)
     draw_sidebar(entries, name, say)
     local = served_here()
     if not local:
@@ -61,7 +61,7 @@ def main() -> None:
         st.caption(say("train_none"))
 
 
-def choose(entries: list[Entry]) -> str | None:
+def choose(entries: list[Entry], say: Words) -> str | None:
     """The training that is open: the one chosen last, the address's, or one that runs."""
     names = [entry.name for entry in entries]
     if OPEN not in st.session_state:
@@ -69,17 +69,13 @@ def choose(entries: list[Entry]) -> str | None:
         st.session_state[OPEN] = st.query_params.get("training") or running
     name: str | None = st.session_state[OPEN]
     if name is not None and name not in names:
-        st.warning(st.session_state[OPEN] and _gone(), icon=":material/warning:")
+        st.warning(say("train_gone"), icon=":material/warning:")
         name = st.session_state[OPEN] = None
     if name is None:
         st.query_params.clear()
     elif st.query_params.get("training") != name:
         st.query_params["training"] = name
     return name
-
-
-def _gone() -> str:
-    return get_words(get_desk())("train_gone")
 
 
 def draw_sidebar(entries: list[Entry], name: str | None, say: Words) -> None:

@@ -220,7 +220,9 @@ def draw_judgement(judgement: Mapping[str, Any], say: Words) -> None:
         say("train_base"),
         say("train_difference"),
     )
-    st.table({name: [row[place] for row in rows] for place, name in enumerate(names)}, hide_index=True)
+    st.table(
+        {name: [row[place] for row in rows] for place, name in enumerate(names)}, hide_index=True
+    )
 
 
 def _cell(part: object) -> str:

@@ -99,7 +99,8 @@ def draw_plan(training: Training, say: Words) -> None:
         for name, value in figures.items():
             st.metric(name, value, width=118)
     numbers = ", ".join(
-        f"{part_name(str(part), say)} {count:,}" for part, count in plan.get("trainable", {}).items()
+        f"{part_name(str(part), say)} {count:,}"
+        for part, count in plan.get("trainable", {}).items()
     )
     if numbers:
         st.caption(escape_markdown(say("train_trainable", parts=numbers)))

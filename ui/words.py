@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ui.words_train import TRAINING
+
 Language = Literal["en", "zh"]
 LANGUAGES: Final[dict[str, str]] = {"en": "English", "zh": "中文"}
 
@@ -267,6 +269,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "Light or dark follows the browser; the menu at the upper right changes it.",
         "明暗主题跟随浏览器，可在右上角菜单中更改。",
     ),
+    **TRAINING,
 }
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 SIDE = 16
 MAX_BITS = 22
-MAX_COLOUR = 4.75
+MAX_COLOUR = 8.0
 
 _PAIRS_AT_ONCE = 1 << 20
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 from transformers.generation.logits_process import (
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
@@ -21,12 +19,16 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from assistant.engine.caches import Layers, PrefixCache, Scope
+from assistant.engine.caches import Keys, Layers, PrefixCache, Scope
+from assistant.engine.fast import FastReader, can_read
 from assistant.engine.prompt import Prompt, embed
+from assistant.engine.reading import Reader
 from assistant.engine.values import Sampling
 
 # A reader that goes away is noticed between two blocks of a long prompt.
 _BLOCK = 256
+# The last token of an answer and how templates end a turn and begin one are fewer.
+_AHEAD = 32
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,15 @@ def write(
     The caller holds the engine: nothing else may run the model meanwhile.
     """
     limit = len(prompt) - 1  # at least one token is computed: its output chooses the first word
-    length, layers = prefixes.longest(scope, prompt.keys)
-    reused = min(length, limit)
-    cache = _restored(layers, reused)
-    embeds = embed(model, prompt, reused)[None]
+    reader = _opened(model, prompt, limit, prefixes, scope)
+    reused = reader.length
+    embeds = embed(model, prompt, reused)
     logits = None
-    for start in range(0, embeds.shape[1], _BLOCK):
+    for start in range(0, len(embeds), _BLOCK):
         if cancelled.is_set():
             return Written((), "cancelled", start, reused)
-        logits = model(
-            inputs_embeds=embeds[:, start : start + _BLOCK],
-            cache=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
+        logits = reader.read(embeds[start : start + _BLOCK])
+    table = model.get_input_embeddings()
     ends = end_tokens(model)
     choose = _chooser(model, sampling)
     ids: list[int] = []
@@ -92,14 +89,29 @@ def write(
             break
         if len(ids) < sampling.max_tokens:
             seen = torch.cat([seen, token[None]], dim=1)
-            logits = model(
-                input_ids=token[None], cache=cache, use_cache=True, logits_to_keep=1
-            ).logits[:, -1]
-    kept = _kept(cache)
-    if kept is not None:
-        covered = cache.get_seq_length()
-        prefixes.put(scope, (prompt.keys + tuple(ids))[:covered], kept)
+            logits = reader.read(table(token))
+    _keep(reader, prompt.keys + tuple(ids), prefixes, scope)
     return Written(tuple(ids), finish, len(prompt) - reused, reused)
+
+
+@torch.inference_mode()
+def read_ahead(model: Any, ahead: Prompt, *, prefixes: PrefixCache, scope: Scope) -> int:
+    """Read what will come next whatever is asked, so that the next question need not wait for it.
+
+    Args:
+        ahead: a conversation up to where the next question begins.
+
+    Returns:
+        How many tokens were read. The caller holds the engine.
+    """
+    reader = _opened(model, ahead, len(ahead), prefixes, scope)
+    embeds = embed(model, ahead, reader.length)
+    # What the cache has let go is not worth reading anew: the question may never come.
+    if not 0 < len(embeds) <= _AHEAD:
+        return 0
+    reader.read(embeds)
+    _keep(reader, ahead.keys, prefixes, scope)
+    return len(embeds)
 
 
 def end_tokens(model: Any) -> set[int]:
@@ -108,20 +120,23 @@ def end_tokens(model: Any) -> set[int]:
     return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
 
 
-def _restored(layers: Layers | None, length: int) -> DynamicCache:
-    if layers is None or length == 0:
-        return DynamicCache()
-    return DynamicCache([(keys[:, :, :length], values[:, :, :length]) for keys, values in layers])
+def _opened(
+    model: Any, prompt: Prompt, most: int, prefixes: PrefixCache, scope: Scope
+) -> Reader:
+    """A reader that has read what the cache knows of a prompt, ``most`` tokens at most."""
+    length, layers = prefixes.longest(scope, prompt.keys)
+    length = min(length, most)
+    known: Layers | None = None
+    if layers is not None and length:
+        known = tuple((keys[:, :, :length], values[:, :, :length]) for keys, values in layers)
+    return (FastReader if can_read(model) else Reader)(model, known)
 
 
-def _kept(cache: DynamicCache) -> Layers | None:
-    """The cache's tensors, None where it is of a kind that cannot be cut to a shorter prefix."""
-    kept = []
-    for layer in cache.layers:
-        if type(layer) is not DynamicLayer or layer.keys is None or layer.values is None:
-            return None
-        kept.append((layer.keys, layer.values))
-    return tuple(kept)
+def _keep(reader: Reader, keys: Keys, prefixes: PrefixCache, scope: Scope) -> None:
+    """Keep what was read of a conversation for the next question."""
+    kept = reader.kept()
+    if kept is not None:
+        prefixes.put(scope, keys[: reader.length], kept)
 
 
 def _chooser(
