@@ -69,9 +69,7 @@ def product_and(
     what: str,
 ) -> torch.Tensor:
     """The product, then ``"add"`` or ``"mul"`` with ``other`` of its shape before it is rounded."""
-    return cast(
-        torch.Tensor, torch.ops.mkldnn._linear_pointwise(input, other, weight, bias, what)
-    )
+    return cast(torch.Tensor, torch.ops.mkldnn._linear_pointwise(input, other, weight, bias, what))
 
 
 def can_pack() -> bool:

@@ -2,10 +2,10 @@
 
 A picture's sketch is a difference hash (is a pixel brighter than its left neighbour?) of 16 × 16
 bits, and its colours in as many fields. Two pictures are near when at most `MAX_BITS` of 256 bits
-differ and the colours by at most `MAX_COLOUR` on average. Measured on 3,900 photos of goods and of
-scenes: JPEG at quality 30, half or a quarter of the size, or a squashed shape change at most 21
-bits and 4.2 in colour; the nearest two photos that were taken one by one differ in 24 bits and by
-5.1. A mirrored or cropped picture is another one.
+differ and the colours by at most `MAX_COLOUR` on average. Measured on photos of goods and of
+scenes: of 400, at least 99 % are near their copy as JPEG of quality 30, at half, a quarter or three
+times the size, and squashed to a square; of 9,640 no two are near, and the nearest two, taken one
+after the other, differ in 28 bits. A mirrored or cropped picture is another one.
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ from PIL import Image
 
 from assistant.quantize import Kind
 
-# Root mean square of the logits' difference over the deviation of the logits. What is merged is
-# rounded once more, to bfloat16; four bits are coarse. Measured on the embedded base, then doubled.
-LIMITS: dict[Kind, float] = {"none": 0.04, "int8": 0.12, "nf4": 0.4}
+# Root mean square of the logits' difference over their deviation, at most. What is merged is
+# rounded once more, to bfloat16, and computed in it; four bits are coarse. The embedded base, whose
+# adapter meets a picture of nothing here, has 0.03, 0.11 and 0.40.
+LIMITS: dict[Kind, float] = {"none": 0.08, "int8": 0.25, "nf4": 0.6}
 # Merging alone, in float32, is the same computation in another order.
 MERGING_LIMIT = 1e-3
 _QUESTIONS = ("What is in the picture?", "Describe the picture in one sentence.")

@@ -210,7 +210,8 @@ def _judge(
     """Note a validation; the weights of the best one are kept."""
     state.history.append({"step": float(state.step), **scores})
     score = scores[task.score_name]
-    if state.best is None or score > state.best:
+    # Of equals the later one: on pictures much like those that were learnt, all are soon right.
+    if state.best is None or score >= state.best:
         state.best, state.best_step, state.without_gain = score, state.step, 0
         if processes.first:
             write_tensors(best_file, task.weights())
@@ -367,6 +368,7 @@ class Finished:
 
     def __init__(self, file: Path, identity: str) -> None:
         self._file, self.identity = file, identity
+        self.seconds = 0.0  # that the stage took
 
     def adopt(self, task: Task) -> bool:
         """Give them to ``task``; False where the stage has not finished, or was another one.
@@ -378,15 +380,18 @@ class Finished:
             return False
         try:
             with safe_open(self._file, "pt") as opened:
-                if (opened.metadata() or {}).get("identity") != self.identity:
+                known = opened.metadata() or {}
+                if known.get("identity") != self.identity:
                     return False
+                self.seconds = float(known.get("seconds", 0))
             task.adopt(load_file(self._file))
-        except (SafetensorError, OSError, KeyError) as error:
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise DataError(
                 f"{self._file} is damaged; remove it to train this stage again."
             ) from error
         return True
 
-    def write(self, task: Stage) -> None:
+    def write(self, task: Stage, seconds: float) -> None:
         """Keep what the stage ended with."""
-        write_tensors(self._file, task.weights_now(), {"identity": self.identity})
+        known = {"identity": self.identity, "seconds": f"{seconds:.1f}"}
+        write_tensors(self._file, task.weights_now(), known)

@@ -323,8 +323,9 @@ class Run:
                     if not self._stage(encoder, done.identity, stop):
                         return False
                     if self.processes.first:
-                        done.write(encoder)
+                        done.write(encoder, self.seconds[encoder.name])
                 self.processes.wait()
+                self.seconds.setdefault(encoder.name, done.seconds)
                 tower = encoder.tower
                 tower.write_back(self.tower)
                 head = (encoder.head.weight, encoder.head.bias)

@@ -21,7 +21,7 @@ from assistant.engine import describing, gaze
 from assistant.engine import labels as labelling
 from assistant.engine.adapters import Adapter, ground_of
 from assistant.engine.beams import Allowed, beam_search
-from assistant.engine.decoding import end_tokens, write
+from assistant.engine.decoding import end_tokens, read_ahead, write
 from assistant.engine.holder import Holder
 from assistant.engine.loading import load_ground
 from assistant.engine.prompt import Prompt
@@ -107,7 +107,30 @@ class Engine(Holder):
             put(answer.text)
             return answer
 
-        return Stream(run)
+        def after(answer: Answer) -> None:
+            if answer.finish != "cancelled" and sampling.beams == 1 and not sampling.stop:
+                self._read_ahead(turns, images, answer.text, chosen, tenant)
+
+        return Stream(run, after)
+
+    def _read_ahead(
+        self,
+        turns: Sequence[Turn],
+        images: Sequence[EncodedImage],
+        answer: str,
+        adapter: Adapter,
+        tenant: str,
+    ) -> None:
+        """Read what comes before the next question, unless somebody else has the model now."""
+        ahead = self.prompts.ahead(turns, images, answer)
+        if ahead is None or not self._lock.acquire(blocking=False):
+            return
+        try:
+            with self.alone(adapter):
+                scope = adapter.revision, tenant
+                read_ahead(self.model, ahead, prefixes=self.prefixes, scope=scope)
+        finally:
+            self._lock.release()
 
     def _write(
         self,

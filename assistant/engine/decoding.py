@@ -120,9 +120,7 @@ def end_tokens(model: Any) -> set[int]:
     return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
 
 
-def _opened(
-    model: Any, prompt: Prompt, most: int, prefixes: PrefixCache, scope: Scope
-) -> Reader:
+def _opened(model: Any, prompt: Prompt, most: int, prefixes: PrefixCache, scope: Scope) -> Reader:
     """A reader that has read what the cache knows of a prompt, ``most`` tokens at most."""
     length, layers = prefixes.longest(scope, prompt.keys)
     length = min(length, most)

@@ -12,6 +12,7 @@ from assistant.engine.adapters import only_merged
 from assistant.errors import InputError, WeightsError
 from assistant.fingerprint import BaseIdentity, identify_base
 from assistant.llava import Base, attach_adapter, ensure_embedded, load_base, locate_base, settle
+from assistant.packed import pack_linears
 from assistant.quantize import Kind, choose_quantization, kept_as, quantize_model
 from assistant.settings import Settings
 from assistant.weights import Progress
@@ -93,6 +94,8 @@ def load_ground(
         report("Quantizing the model", None)
         quantize_model(loaded.model, kind, device)
     settle(loaded.model, device)
+    if kind == "none":
+        pack_linears(loaded.model)
     return Ground(loaded, kind, settings, merged, stacked, known)
 
 

@@ -10,6 +10,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ from assistant.errors import InputError
 _REMEMBERED = 512
 # Private-use characters that no tokenizer joins with their neighbours; stripped from what is asked.
 _MARK, _MARK_END = "\ue0f0", "\ue0f1"
+# Questions whose tokens have nothing in common.
+_PROBES = ("What", "1", "é")
 _MARKED = re.compile(f"{_MARK}(\\d+){_MARK_END}")
 
 
@@ -106,6 +109,23 @@ class PromptBuilder:
             messages.append({"role": turn.role, "content": parts})
         rendered = self._processor.apply_chat_template(messages, add_generation_prompt=True)
         return self._assembled(rendered, shown, said)
+
+    def ahead(
+        self, turns: Sequence[Turn], images: Sequence[EncodedImage], answer: str
+    ) -> Prompt | None:
+        """A conversation and its answer up to where the next question begins.
+
+        It is found by asking different questions, so that it holds for any template and tokenizer.
+        None where a template moves pictures behind the question.
+        """
+        said = [*turns, Turn("assistant", answer)]
+        asked = [self.build([*said, Turn("user", probe)], images) for probe in _PROBES]
+        places = zip(*(prompt.keys for prompt in asked), strict=False)
+        length = sum(1 for _ in takewhile(lambda keys: len(set(keys)) == 1, places))
+        whole = asked[0]
+        if self._image_token_id in whole.ids[length:]:
+            return None
+        return Prompt(whole.ids[:length], whole.keys[:length], whole.features, whole.pictures)
 
     def _assembled(
         self, rendered: str, shown: Sequence[EncodedImage], said: Sequence[tuple[int, ...]]

@@ -1,10 +1,14 @@
 """A stream of words: the model writes in a thread of its own, a reader takes what there is.
 
 A slow reader does not hold the model up, and a reader that goes away stops it at the next token.
+Threads are used again: each has helpers of its own (OpenMP's), which take a while to come to life.
 """
 
 from __future__ import annotations
 
+import atexit
+import logging
+import os
 import queue
 import threading
 import unicodedata
@@ -17,6 +21,17 @@ from assistant.engine.values import Answer
 Write = Callable[[Callable[[str], None], threading.Event], Answer]
 """Writes an answer: is given where pieces of text go, and an event that asks it to stop."""
 
+After = Callable[[Answer], None]
+"""What may be done once the reader has the whole answer; it must not wait for anybody."""
+
+WRITING, IDLE = "sightdesk-write", "sightdesk-idle"
+"""Names of threads that write, and of those that wait for the next stream."""
+
+_KEPT = 2  # idle threads; only one at a time has the model
+_LEAVE_S = 5.0
+
+_log = logging.getLogger(__name__)
+
 
 @dataclass
 class _Desk:
@@ -24,28 +39,103 @@ class _Desk:
 
     pieces: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
     cancelled: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = field(default_factory=threading.Event)
     answer: Answer | None = None
     failure: BaseException | None = None
 
 
-def _run(write: Write, desk: _Desk) -> None:
-    try:
-        desk.answer = write(desk.pieces.put, desk.cancelled)
-    except BaseException as error:  # handed to the reader, which raises it
-        desk.failure = error
-    finally:
-        desk.pieces.put(None)
+@dataclass(frozen=True)
+class _Job:
+    write: Write
+    desk: _Desk
+    after: After | None
+
+
+class _Writer(threading.Thread):
+    """A thread that writes one answer after the other, most of the time none."""
+
+    def __init__(self) -> None:
+        super().__init__(name=IDLE, daemon=True)
+        self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        while (job := self.jobs.get()) is not None:
+            desk = job.desk
+            self.name = WRITING
+            try:
+                desk.answer = job.write(desk.pieces.put, desk.cancelled)
+            except BaseException as error:  # handed to the reader, which raises it
+                desk.failure = error
+            self.name = IDLE
+            # Before the reader goes on, so that its next question finds this thread.
+            staying = _put_back(self)
+            desk.pieces.put(None)
+            desk.done.set()
+            if job.after is not None and desk.answer is not None and self.jobs.empty():
+                self._afterwards(job.after, desk.answer)
+            del job, desk  # the next one may be long in coming
+            if not staying:
+                return
+
+    def _afterwards(self, after: After, answer: Answer) -> None:
+        try:
+            after(answer)
+        except Exception:  # nobody waits for it, and the answer is complete
+            _log.warning("What was to be done after an answer failed", exc_info=True)
+
+
+_idle: list[_Writer] = []  # the last used last
+_guard = threading.Lock()
+
+
+def _put_back(writer: _Writer) -> bool:
+    with _guard:
+        if len(_idle) >= _KEPT:
+            return False
+        _idle.append(writer)
+        return True
+
+
+def _give(job: _Job) -> None:
+    with _guard:
+        writer = _idle.pop() if _idle else None
+    (writer or _Writer()).jobs.put(job)
+
+
+def _leave() -> None:
+    """Let idle threads end while Python can still run them: they may be reading ahead."""
+    with _guard:
+        leaving, _idle[:] = list(_idle), []
+    for writer in leaving:
+        writer.jobs.put(None)
+    for writer in leaving:
+        writer.join(_LEAVE_S)
+
+
+def _forget_threads() -> None:
+    """In a forked process there are none of the parent's threads."""
+    global _guard
+    _guard = threading.Lock()
+    _idle.clear()
+
+
+atexit.register(_leave)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
 
 
 class Stream(Iterator[str]):
-    """Pieces of whole words; ``answer`` is there once the stream has ended or was closed."""
+    """Pieces of whole words; ``answer`` is there once the stream has ended or was closed.
 
-    def __init__(self, write: Write) -> None:
+    Args:
+        after: is called with the answer when the reader has all of it, in the writer's thread. It
+            may be left out where the thread has something else to do.
+    """
+
+    def __init__(self, write: Write, after: After | None = None) -> None:
         self._desk = _Desk()
-        self._worker = threading.Thread(
-            target=_run, args=(write, self._desk), name="sightdesk-write", daemon=True
-        )
-        self._worker.start()
+        _give(_Job(write, self._desk, after))
 
     @property
     def answer(self) -> Answer | None:
@@ -58,7 +148,7 @@ class Stream(Iterator[str]):
         if piece is not None:
             return piece
         desk.pieces.put(None)  # for whoever asks again
-        self._worker.join()
+        desk.done.wait()
         if desk.failure is not None:
             failure, desk.failure = desk.failure, None
             raise failure
@@ -67,7 +157,7 @@ class Stream(Iterator[str]):
     def close(self) -> None:
         """Stop the model at its next token and wait until it is free."""
         self._desk.cancelled.set()
-        self._worker.join()
+        self._desk.done.wait()
 
     def __enter__(self) -> Stream:
         return self
