@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from assistant.adapter_files import AdapterFiles
+from assistant.adapter_files import AdapterFiles, is_number
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9._-]{1,96}")
 # What the embedded base's language model is called where people look for it.
@@ -137,11 +137,11 @@ def _scores(files: AdapterFiles) -> Iterable[str]:
     for data, scores in files.scores.items():
         intervals = scores.get("intervals")
         for name, value in scores.items():
-            if type(value) not in (int, float) or name == "n":
+            if not is_number(value) or name == "n":
                 continue
             interval = intervals.get(name) if isinstance(intervals, dict) else None
-            known = isinstance(interval, list) and len(interval) == 2
-            bounds = " to ".join(f"{bound:g}" for bound in interval) if known else ""
+            ends = interval if isinstance(interval, list) else []
+            bounds = " to ".join(f"{end:g}" for end in ends if is_number(end))
             rows.append((data, _spoken(name), f"{value:g}", bounds, scores.get("n", "")))
     yield _table(("data", "score", "value", "95 % interval", "n"), rows[:_MOST_ROWS])
 
@@ -157,7 +157,7 @@ def _weaknesses(files: AdapterFiles) -> Iterable[str]:
         weak = []
         for label, row in classes.items():
             value = row.get("recall", row.get("accuracy")) if isinstance(row, dict) else row
-            if type(value) in (int, float) and value < 1:
+            if is_number(value) and value < 1:
                 weak.append((value, str(label)))
         if weak:
             said = ", ".join(f"{label} ({value:.0%})" for value, label in sorted(weak)[:_WORST])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from safetensors import SafetensorError, safe_open
 
@@ -25,6 +24,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _LARGEST_JSON = 4 * 2**20
 _LARGEST_CONFIG = 2**20
 _LONGEST_PATTERN = 8_000
+_LARGEST_NUMBER = 1e15
 
 # What ``sightdesk.json`` may hold and of which type; other keys are left to whoever wrote them.
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -316,12 +316,12 @@ def _usable(config: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     """Each key that is checked, and whether its value can be used."""
     rank, alpha = config.get("r", 8), config.get("lora_alpha", 8)
     yield "r", type(rank) is int and 1 <= rank <= 4096
-    yield "lora_alpha", _number(alpha) and alpha > 0
+    yield "lora_alpha", is_number(alpha) and alpha > 0
     yield "init_lora_weights", config.get("init_lora_weights", True) in (True, False, "gaussian")
     yield "bias", config.get("bias", "none") == "none"
     for key in ("rank_pattern", "alpha_pattern"):
         part = config.get(key) or {}
-        usable = isinstance(part, dict) and all(map(_number, part.values()))
+        usable = isinstance(part, dict) and all(map(is_number, part.values()))
         yield key, usable and all(map(_pattern, part))
     for key in ("target_modules", "exclude_modules"):
         part = config.get(key) or []
@@ -332,8 +332,9 @@ def _usable(config: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     yield "auto_mapping", library == "" or str(library).split(".")[0] == "transformers"
 
 
-def _number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value from JSON is a number that can be counted with and shown."""
+    return type(value) in (int, float) and -_LARGEST_NUMBER < value < _LARGEST_NUMBER  # type: ignore[operator]
 
 
 def _strings(value: object) -> bool:
@@ -383,7 +384,7 @@ def _sound(about: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     calibration = about.get("calibration")
     if calibration is not None:
         temperature, threshold = calibration.get("temperature"), calibration.get("threshold")
-        yield "calibration", _number(temperature) and temperature > 0
-        yield "calibration", _number(threshold) and 0 <= threshold <= 1
+        yield "calibration", is_number(temperature) and temperature > 0
+        yield "calibration", is_number(threshold) and 0 <= threshold <= 1
     recipes = about.get("earlier_recipes", [])
     yield "earlier_recipes", all(isinstance(recipe, dict) for recipe in recipes)

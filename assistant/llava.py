@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
@@ -296,7 +296,7 @@ def wrap_adapter(model: PreTrainedModel, path: Path) -> PeftModel:
             f"The adapter in {path} does not fit the model; use it with the base that it was "
             "trained on, or train it again."
         ) from error
-    return cast(PeftModel, adapted)
+    return adapted
 
 
 def _as_precise(adapted: PeftModel) -> None:
@@ -306,9 +306,9 @@ def _as_precise(adapted: PeftModel) -> None:
     """
     for module in adapted.modules():
         if isinstance(module, LoraLayer):
-            dtype = module.get_base_layer().weight.dtype
+            layer: Any = module.get_base_layer()
             for part in (module.lora_A, module.lora_B, module.lora_magnitude_vector):
-                part.to(dtype)
+                part.to(layer.weight.dtype)
         elif isinstance(module, ModulesToSaveWrapper):
             first = next(module.original_module.parameters(), None)
             module.modules_to_save.to(first.dtype if first is not None else None)
@@ -328,7 +328,7 @@ def merge_wrapped(adapted: PeftModel, dtype: torch.dtype | None = None) -> Any:
             warnings.filterwarnings("ignore", "All adapters are already merged")
             for module in adapted.modules():
                 if isinstance(module, LoraLayer):
-                    layer = module.get_base_layer()
+                    layer: Any = module.get_base_layer()
                     before = layer.weight.dtype
                     layer.float()
                     module.merge(safe_merge=True)

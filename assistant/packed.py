@@ -7,7 +7,7 @@ is loaded: the blocked weights take the place of the plain ones and as much memo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
 from typing import Any, Self, cast
 
 import torch
@@ -38,40 +38,22 @@ class PackedLinear(nn.Linear):
         """Whether the weights are packed."""
         return self.weight.is_mkldnn
 
-    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
         # What moves or converts a model knows plain tensors only.
         if self.packed:
             self.weight = nn.Parameter(self.weight.to_dense(), requires_grad=False)
-        return super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
 
-def product(
-    input: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    after: str = "none",
-) -> torch.Tensor:
-    """``input`` ``[…, in]`` times packed weights ``[out, in]``.
-
-    Args:
-        after: what is done with the result before it is rounded: ``"none"`` or ``"swish"``.
-    """
+def product(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """``input`` ``[…, in]`` times packed weights ``[out, in]``."""
     return cast(
-        torch.Tensor, torch.ops.mkldnn._linear_pointwise(input, weight, bias, after, [], "")
+        torch.Tensor, torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
     )
 
 
-def product_and(
-    input: torch.Tensor,
-    other: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    what: str,
-) -> torch.Tensor:
-    """The product, then ``"add"`` or ``"mul"`` with ``other`` of its shape before it is rounded."""
-    return cast(torch.Tensor, torch.ops.mkldnn._linear_pointwise(input, other, weight, bias, what))
-
-
+@cache
 def can_pack() -> bool:
     """Whether this processor and this build of torch have such products in bfloat16."""
     try:
@@ -93,22 +75,23 @@ def pack_linears(model: Any) -> int:
         How many were packed.
     """
     language = getattr(getattr(model, "model", model), "language_model", None)
-    if not isinstance(language, nn.Module) or not can_pack():
+    if not isinstance(language, nn.Module):
         return 0
     count = 0
     for name, module in list(language.named_modules()):
-        if _fits(module):
+        if can_be_packed(module):
             language.set_submodule(name, PackedLinear(cast(nn.Linear, module)))
             count += 1
     output = model.get_output_embeddings()
-    if count and _fits(output):
+    if count and can_be_packed(output):
         model.set_output_embeddings(PackedLinear(output))
         count += 1
     return count
 
 
-def _fits(module: Any) -> bool:
+def can_be_packed(module: nn.Module) -> bool:
+    """Whether a layer can be packed here."""
     if type(module) is not nn.Linear:
         return False
     weight = module.weight
-    return weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
+    return weight.dtype == torch.bfloat16 and weight.device.type == "cpu" and can_pack()

@@ -28,6 +28,7 @@ import torch
 from torch import nn
 
 from assistant.errors import InputError
+from assistant.packed import PackedLinear, can_be_packed
 from assistant.settings import Quantize, Settings
 
 Quantized = Literal["nf4", "int8"]
@@ -47,6 +48,7 @@ _ROOM = 2**29  # for pictures, prompts and whatever else runs
 _SAMPLE = 32 * 2**20  # bytes of bfloat16 to measure with: more than a processor's inner caches hold
 _ROUNDS, _MEASURE_S = 9, 0.6
 _KEPT = 16
+_FORMS = "packed"  # changes when layers are kept in another form, so that they are measured anew
 _OWN_SHARE, _SHORT_S = 0.8, 0.1
 
 
@@ -339,7 +341,7 @@ def _key(shape: Shape, device: torch.device) -> str:
         name = torch.cpu.get_capabilities().get("cpu_name", "")
         place = f"{name} {torch.backends.cpu.get_cpu_capability()} {torch.get_num_threads()}"
     libraries = [f"{name} {version(name)}" for name in ("torch", "bitsandbytes")]
-    return json.dumps([place, *libraries, shape.linears, shape.blocks])
+    return json.dumps([place, *libraries, _FORMS, shape.linears, shape.blocks])
 
 
 def _read(file: Path | None) -> dict[str, Any]:
@@ -377,8 +379,7 @@ def _measure(shape: Shape, device: torch.device) -> tuple[dict[Kind, Speed], dic
         stacks: dict[Kind, list[nn.Linear]] = {}
         for kind in get_args(Kind):
             try:
-                one = layers if kind == "none" else [_quantized(x, kind, device) for x in layers]
-                stacks[kind] = [copy.deepcopy(layer) for _ in range(copies) for layer in one]
+                stacks[kind] = _copies(layers, kind, device, copies)
                 _seconds(stacks[kind], 1, device)
                 _seconds(stacks[kind], _PROMPT, device)
             except Exception as error:  # a backend that is broken may raise anything
@@ -398,6 +399,19 @@ def _measure(shape: Shape, device: torch.device) -> tuple[dict[Kind, Speed], dic
     return {
         k: Speed(prompt * scale, token * scale) for k, (prompt, token) in best.items()
     }, failures
+
+
+def _copies(
+    layers: Sequence[nn.Linear], kind: Kind, device: torch.device, copies: int
+) -> list[nn.Linear]:
+    """The layers as an engine would have them, several times over."""
+    if kind != "none":
+        one = [_quantized(layer, kind, device) for layer in layers]
+    elif all(can_be_packed(layer) for layer in layers):
+        return [PackedLinear(layer) for _ in range(copies) for layer in layers]
+    else:
+        one = list(layers)
+    return [copy.deepcopy(layer) for _ in range(copies) for layer in one]
 
 
 def _seconds(layers: Sequence[nn.Linear], tokens: int, device: torch.device) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 from assistant.errors import WeightsError
 
 PAGE = Path(__file__).resolve().parent.parent / "ui" / "app.py"
+SIGHTDESK = Path(__file__).with_name("scripted_sightdesk.py")
 HOSTILE = (
     '<img src="http://evil.example/x.png"> ![x](http://evil.example/y.png) <b>b</b> '
     "<script>alert(1)</script> [click](http://evil.example/z) :red[x] :smile: $x$ `y`"
@@ -174,7 +175,10 @@ def serve(engine: ScriptedEngine, port: int) -> None:
 
     import assistant.engine
 
+    import ui.jobs
+
     assistant.engine.Engine = engine  # type: ignore[assignment,misc]
+    ui.jobs.sightdesk = lambda: (sys.executable, str(SIGHTDESK))
     options = {
         "server.port": port,
         "server.address": "127.0.0.1",

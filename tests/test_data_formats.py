@@ -149,9 +149,13 @@ def test_llava_as_list_and_as_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "kind", "said"),
     [
-        ({"image": None}, "image-marks", "0 pictures"),
-        ({"image": ["a.jpg", "b.jpg"]}, "image-marks", "2 pictures"),
-        ({"conversations": [{**ASK, "value": "What is it?"}, TELL]}, "image-marks", "0 marks"),
+        ({"image": None}, "image-marks", "row has 0"),
+        ({"image": ["a.jpg", "b.jpg"]}, "image-marks", "row has 2"),
+        (
+            {"conversations": [{**ASK, "value": "What is it?"}, TELL]},
+            "image-marks",
+            "marks 0 pictures",
+        ),
         ({"image": None, "conversations": [{**ASK, "value": "Hi"}, TELL]}, "no-image", "no pict"),
         ({"conversations": None}, "missing-key", "conversations"),
         ({"conversations": []}, "turn-order", "empty"),

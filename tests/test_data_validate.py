@@ -182,7 +182,7 @@ def test_labels_that_differ_by_case(goods: Path) -> None:
     report = validate(read_dataset(write_rows(goods, goods.read_bytes(), *extra)))
     said = [one.message for one in report.findings if one.kind == "label-case"]
     assert len(said) == 2 and report.errors == 2
-    assert "'LEEK' (1 rows), 'Leek' (6 rows)" in said[0]
+    assert "'LEEK' (1 row), 'Leek' (6 rows)" in said[0]
 
 
 def test_classes_that_are_rare_unequal_or_in_two_groups(tmp_path: Path) -> None:

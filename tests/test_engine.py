@@ -18,8 +18,9 @@ from adapters.publish import save_adapter
 from adapters.recipe import Recipe
 from adapters.train import prepare
 from assistant.engine import EncodedImage, Engine, Sampling, Turn
+from assistant.engine.fast import FastReader
 from assistant.engine.prompt import embed
-from assistant.engine.streams import Words
+from assistant.engine.streams import WRITING, Words
 from assistant.errors import AdapterError, InputError, WeightsError
 from assistant.settings import Settings
 from tests import tiny
@@ -190,14 +191,14 @@ def test_a_closed_stream_frees_the_engine(
     engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = 0
-    forward = engine.model.forward
+    read = FastReader.read
 
-    def counted(*args: object, **kwargs: object) -> object:
+    def counted(reader: FastReader, embeds: torch.Tensor) -> torch.Tensor:
         nonlocal steps
         steps += 1
-        return forward(*args, **kwargs)
+        return read(reader, embeds)
 
-    monkeypatch.setattr(engine.model, "forward", counted)
+    monkeypatch.setattr(FastReader, "read", counted)
     # No end token: without the close it would run for all of max_tokens.
     monkeypatch.setattr(engine.model.generation_config, "eos_token_id", -1)
     endless = Sampling(max_tokens=900, temperature=5.0, seed=0)
@@ -205,7 +206,7 @@ def test_a_closed_stream_frees_the_engine(
     assert isinstance(next(stream), str)
     stream.close()
     assert steps < 900
-    assert not [t for t in threading.enumerate() if t.name == "sightdesk-write"]
+    assert not [t for t in threading.enumerate() if t.name == WRITING]
     assert stream.answer is not None
     assert stream.answer.finish == "cancelled"
     taken = engine._lock.acquire(blocking=False)
@@ -220,7 +221,7 @@ def test_a_failure_in_the_model_reaches_the_reader(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(engine.model, "forward", broken)
+    monkeypatch.setattr(FastReader, "read", broken)
     with pytest.raises(RuntimeError, match="no memory"):
         list(engine.stream(ask(images[0]), images[:1]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from assistant.engine import EncodedImage, Engine, Sampling, Turn
+from assistant.engine import EncodedImage, Engine, Sampling, Turn, streams
 from assistant.engine.caches import ImageCache, PrefixCache
+from assistant.engine.fast import FastReader
 from assistant.images import LoadedImage
 from assistant.settings import Settings
 from tests import tiny
@@ -39,19 +41,22 @@ def empty(engine: Engine) -> None:
     engine.prefixes.forget()
 
 
-def counted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of tokens of every call of the language model from now on."""
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of tokens of every reading from now on."""
     lengths: list[int] = []
-    language = engine.model.model.language_model
-    forward = language.forward
+    read = FastReader.read
 
-    def counting(*args: Any, **kwargs: Any) -> Any:
-        given = kwargs.get("inputs_embeds")
-        lengths.append(int((given if given is not None else kwargs["input_ids"]).shape[1]))
-        return forward(*args, **kwargs)
+    def counting(reader: FastReader, embeds: torch.Tensor) -> torch.Tensor:
+        lengths.append(len(embeds))
+        return read(reader, embeds)
 
-    monkeypatch.setattr(language, "forward", counting)
+    monkeypatch.setattr(FastReader, "read", counting)
     return lengths
+
+
+def idle() -> None:
+    """Wait until no thread writes or reads ahead."""
+    streams._leave()
 
 
 def conversation(
@@ -74,7 +79,7 @@ def conversation(
 def test_follow_ups_compute_only_what_is_new(
     engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lengths = counted(engine, monkeypatch)
+    lengths = counted(monkeypatch)
     turns = [Turn("user", QUESTIONS[0], (images[0].id,))]
     first = engine.generate(turns, images, sampling=BRIEF)
     assert (first.reused, first.computed) == (0, len(engine.prompts.build(turns, images)))
@@ -235,17 +240,20 @@ def test_a_stream_that_nobody_reads_any_more_stops(
     engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine.model.generation_config, "eos_token_id", None)
-    lengths = counted(engine, monkeypatch)
+    lengths = counted(monkeypatch)
     stream = engine.stream(
         [Turn("user", "What is it?", (images[0].id,))],
         images,
         sampling=Sampling(max_tokens=900, temperature=2.0, seed=1),
     )
     next(stream)
-    (worker,) = [each for each in threading.enumerate() if each.name == "sightdesk-write"]
+    (worker,) = [each for each in threading.enumerate() if each.name == streams.WRITING]
     del stream
     gc.collect()
-    worker.join()
+    waited = time.monotonic() + 20
+    while worker.name == streams.WRITING and time.monotonic() < waited:
+        time.sleep(0.01)
+    assert worker.name == streams.IDLE
     assert 1 < len(lengths) < 900
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
+from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 from safetensors.torch import load_file, save_file
 
@@ -184,6 +184,7 @@ def about_text(text: str) -> Callable[[Path], object]:
         (config(r=0), "sets r to what"),
         (config(r=True), "sets r to what"),
         (config(lora_alpha="many"), "sets lora_alpha"),
+        (config(lora_alpha=10**400), "sets lora_alpha"),
         (config(bias="all"), "sets bias"),
         (config(init_lora_weights="eva"), "sets init_lora_weights"),
         (config(target_modules="(a+)+b"), "sets target_modules"),
@@ -437,7 +438,7 @@ def test_an_adapter_for_another_base_is_told(shop: Path, tmp_path: Path) -> None
     edit(files.path / "sightdesk.json", on={**(files.on or {}), "base": str(other)})
     for form in ("peft", "hf"):
         with pytest.raises(AdapterError, match="on another state of the base"):
-            export("shop", tmp_path / "out", form)  # type: ignore[arg-type]
+            export("shop", tmp_path / "out", form)
     assert not (tmp_path / "out").exists()
     entry = next(entry for entry in list_adapters() if entry["name"] == "shop")
     assert entry["fits"] is False and "another state" in entry["fits_reason"]
@@ -801,11 +802,19 @@ def test_a_card_says_what_users_wrote_and_does_nothing_else() -> None:
 )
 def test_the_front_matter_is_what_the_hub_reads(base: str, named: str | None) -> None:
     on = {"base": base, "fingerprint": "0" * 64}
-    scores = {"val": {"accuracy": 0.9, "classes": {"Lemon": {"recall": 0.2}, "Leek": 0.9}, "n": 9}}
+    scores = {
+        "val": {
+            "accuracy": 0.9,
+            "odd": 10**400,
+            "intervals": {"accuracy": ["x"]},
+            "classes": {"Lemon": {"recall": 0.2}, "Leek": 0.9},
+            "n": 9,
+        }
+    }
     text = card_text(AdapterFiles("shop", Path("x"), {"on": on, "scores": scores}))
-    front = yaml.safe_load(text.split("---\n")[1])
-    assert front["library_name"] == "peft" and "lora" in front["tags"]
-    assert front.get("base_model") == named
+    front: Any = ModelCard(text).data
+    assert front.library_name == "peft" and "lora" in front.tags
+    assert front.base_model == named
     assert "| val | accuracy | 0.9 |  | 9 |" in text
     assert "Its worst labels on val: Lemon \\(20%\\), Leek \\(90%\\)" in text
 

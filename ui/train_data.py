@@ -64,8 +64,11 @@ def draw_data(say: Words) -> Checked | None:
             say("train_val"), key="train-val", max_chars=4096, help=say("train_val_help"),
             placeholder=say("train_val_none"),
         )  # fmt: skip
-        wanted = st.form_submit_button(say("train_check"), icon=":material/fact_check:",
-                                       type="secondary" if KEY in st.session_state else "primary")  # fmt: skip
+        wanted = st.form_submit_button(
+            say("train_check"),
+            icon=":material/fact_check:",
+            type="secondary" if KEY in st.session_state else "primary",
+        )
     if wanted:
         st.session_state.pop(KEY, None)
         try:

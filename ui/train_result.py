@@ -90,14 +90,14 @@ def draw_use(training: Training, desk: Desk, say: Words) -> None:
             st.page_link("chat.py", label=say("train_to_chat"), icon=":material/chat:")
             st.button(
                 say("train_unuse"), key="train-unuse", type="tertiary", on_click=_use,
-                args=(desk, None),
+                args=(desk, ""),
             )  # fmt: skip
         elif st.button(say("train_use"), key="train-use", type="primary", icon=":material/chat:"):
             _use(desk, name)
             st.switch_page("chat.py")
 
 
-def _use(desk: Desk, name: str | None) -> None:
+def _use(desk: Desk, name: str) -> None:
     desk.set_preferences(replace(desk.preferences, adapter=name))
 
 
@@ -220,9 +220,8 @@ def draw_judgement(judgement: Mapping[str, Any], say: Words) -> None:
         say("train_base"),
         say("train_difference"),
     )
-    st.table(
-        {name: [row[place] for row in rows] for place, name in enumerate(names)}, hide_index=True
-    )
+    table = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    st.table(table, hide_index=True)
 
 
 def _cell(part: object) -> str:

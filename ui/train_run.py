@@ -125,7 +125,7 @@ def draw_progress(training: Training, say: Words) -> None:
     if state == "stopping":
         st.info(say("train_stopping"), icon=":material/hourglass_top:")
         return
-    current = next(reversed(training.stages), None)
+    current = list(training.stages)[-1] if training.stages else None
     left = training.seconds_left
     if training.phase is not None:
         text = escape_markdown(phase_text(training.phase[0], say))

@@ -27,7 +27,7 @@ class _Use:
     def named(self) -> str:
         """Where the picture is, for a message."""
         place = f"{shown(self.path.name)} in {shown(self.example.where, 200)}"
-        return f"{place} ({shown(self.split)})" if self.split else place
+        return f"{place} ({shown(self.example.split)})" if self.example.split else place
 
 
 def compare(
@@ -56,7 +56,8 @@ def _uses(
     for one in (dataset, *others):
         foreign = one is not dataset
         for example in one.examples:
-            split = one.name if foreign else example.split or ""
+            # Rows without a split are trained on.
+            split = one.name if foreign else example.split or "train"
             for path in dict.fromkeys(example.images):
                 look = looks[path]
                 if isinstance(look, Look):
@@ -159,7 +160,7 @@ def _leaks(use: _Use, other: _Use) -> bool:
 
 def _rank(split: str) -> tuple[int, str]:
     """Training rows are given up first, test rows last."""
-    return {"train": 0, "": 1, "val": 3, "test": 4}.get(split, 2), split
+    return {"train": 0, "val": 2, "test": 3}.get(split, 1), split
 
 
 def _pair(

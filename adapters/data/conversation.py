@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from adapters.data.form import Exchange
-from adapters.data.notes import MAX_TURNS, Notes, RowProblem, need_text, no_marks
+from adapters.data.notes import MAX_TURNS, Notes, RowProblem, counted, need_text, no_marks
 
 MARK = "<image>"
 Role = Literal["system", "user", "assistant"]
@@ -129,6 +129,6 @@ def check_marks(marks: int, images: int) -> None:
     if marks != images:
         raise RowProblem(
             "image-marks",
-            f"The first question has {marks} marks <image> and the row {images} pictures; "
-            f"write one mark a picture.",
+            f"The first question marks {counted(marks, 'picture')} with <image> and the row has "
+            f"{images}; write one mark a picture.",
         )

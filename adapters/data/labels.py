@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from adapters.data.form import Example, Finding, Severity
-from adapters.data.notes import shown
+from adapters.data.notes import counted, shown
 
 FEW = 5
 """Rows below which a class is hardly learnt, let alone judged."""
@@ -39,7 +39,9 @@ def check_labels(examples: Sequence[Example], where: str) -> list[Finding]:
         )
     for spellings in _same_but_for_spelling(counts).values():
         if len(spellings) > 1:
-            listed = ", ".join(f"{shown(one)!r} ({counts[one]:,} rows)" for one in spellings)
+            listed = ", ".join(
+                f"{shown(one)!r} ({counted(counts[one], 'row')})" for one in spellings
+            )
             say(
                 "label-case",
                 f"Labels differ only in case or blanks and would be learnt as classes of their "
@@ -72,7 +74,7 @@ def _check_balance(counts: Counter[str], say: Callable[[str, str], None]) -> Non
     if high >= UNEQUAL * low:
         say(
             "imbalance",
-            f"{shown(most)!r} has {high:,} rows and {shown(least)!r} {low:,}; "
+            f"{shown(most)!r} has {counted(high, 'row')} and {shown(least)!r} {low:,}; "
             f"add pictures of the smaller classes.",
         )
 

@@ -100,6 +100,11 @@ def shown(text: object, most: int = 80) -> str:
     return clean if len(clean) <= most else f"{clean[: most - 1]}…"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def need_text(value: object, name: str, most: int = MAX_CHARACTERS) -> str:
     """`value` where it is a text that can be learnt.
 

@@ -49,7 +49,11 @@ def write_report(report: Report, path: Path) -> None:
 def render(report: Report) -> str:
     """The page as text."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"short": shown, "thumbnail": _thumbnails()}
+    environment.filters |= {
+        "file": lambda where: shown(where.replace("\\", "/").rpartition("/")[2]),
+        "short": shown,
+        "thumbnail": _thumbnails(),
+    }
     page = files("adapters.data").joinpath("report.html").read_text(encoding="utf-8")
     rows = list(report.classes.values())
     kinds = [
@@ -123,7 +127,8 @@ def _text(example: Example) -> str:
         return f"{example.exchanges[0].question} {example.exchanges[0].answer}"
     if example.references:
         return example.references[0]
-    return " / ".join(part for part in (example.coarse_label, example.label) if part)
+    labels = dict.fromkeys((example.coarse_label, example.label))
+    return " / ".join(label for label in labels if label)
 
 
 def _thumbnails() -> Callable[[Path | None], str]:

@@ -46,11 +46,11 @@ class Distance:
 def distance(reference: torch.Tensor, other: torch.Tensor) -> Distance:
     """Of logits ``[N, vocabulary]`` from those of the reference."""
     difference = other - reference
-    centred = [x - x.mean(dim=-1, keepdim=True) for x in (reference, other)]
+    ours, theirs = (x - x.mean(dim=-1, keepdim=True) for x in (other, reference))
     return Distance(
         relative=float(difference.pow(2).mean().sqrt() / reference.std()),
         largest=float(difference.abs().max()),
-        cosine=float(torch.nn.functional.cosine_similarity(*centred, dim=-1).mean()),
+        cosine=float(torch.nn.functional.cosine_similarity(ours, theirs, dim=-1).mean()),
         same_word=float((reference.argmax(-1) == other.argmax(-1)).float().mean()),
     )
 

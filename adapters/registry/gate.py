@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assistant.adapter_files import AdapterFiles, find_adapter
+from assistant.adapter_files import AdapterFiles, find_adapter, is_number
 from assistant.errors import AdapterError, InputError
 from assistant.settings import Settings, get_settings
 
@@ -110,7 +110,7 @@ def scores_in_words(files: AdapterFiles) -> str:
 
 def _score(files: AdapterFiles, data: str, name: str) -> float | None:
     value = files.scores.get(data, {}).get(name)
-    return float(value) if type(value) in (int, float) else None  # type: ignore[arg-type]
+    return float(value) if is_number(value) else None
 
 
 def _of_another(name: str, data: str, requirement: Requirement, settings: Settings) -> float:

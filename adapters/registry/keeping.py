@@ -212,7 +212,7 @@ def files_to_take(source: Path) -> list[Path]:
 def _check_values(folder: Path) -> None:
     """Refuse weights that are not finite numbers: one of them would make every answer empty."""
     import torch
-    from safetensors.torch import safe_open
+    from safetensors import safe_open
 
     for name in (WEIGHTS_FILE, LABEL_HEAD_FILE):
         if not (folder / name).is_file():

@@ -16,6 +16,7 @@ from assistant.adapter_files import (
     AdapterFiles,
     check_fits,
     find_adapter,
+    is_number,
     own_adapters,
     read_adapter,
     shipped_adapters,
@@ -129,7 +130,7 @@ def fits(
 
 def numbers(scores: Mapping[str, Any]) -> dict[str, float]:
     """The scores of one set that are plain numbers."""
-    return {name: value for name, value in scores.items() if type(value) in (int, float)}
+    return {name: value for name, value in scores.items() if is_number(value)}
 
 
 def _identity(base: str, settings: Settings) -> BaseIdentity | None:

@@ -126,7 +126,8 @@ def noted(folder: Path) -> Iterator[None]:
     before = read_note(folder)
     here = (platform.node(), os.getpid())
     if before is not None and (before.host, before.pid) == here:
-        note = before  # whoever started this process has told more nicely what it runs
+        # Whoever started this process has told more nicely what it runs.
+        note = replace(before, ended="", error="")
     else:
         note = note_of(os.getpid(), sys.argv)
     _try(folder, note)

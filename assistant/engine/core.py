@@ -98,6 +98,7 @@ class Engine(Holder):
                 was encoded for another adapter.
         """
         chosen = self.resolve(adapter)
+        turns, images = tuple(turns), tuple(images)  # the caller's may have changed afterwards
         prompt = self._prompt(turns, images, chosen)
 
         def run(put: Callable[[str], None], cancelled: threading.Event) -> Answer:

@@ -33,7 +33,7 @@ class Reader:
         return int(self._cache.get_seq_length())
 
     def read(self, embeds: torch.Tensor) -> torch.Tensor:
-        """Read on: logits ``[1, vocab]`` for what follows the last of ``embeds`` ``[T, hidden]``."""
+        """Read ``embeds`` ``[T, hidden]``; logits ``[1, vocab]`` for what follows the last."""
         output = self._model(
             inputs_embeds=embeds[None], cache=self._cache, use_cache=True, logits_to_keep=1
         )
