@@ -105,6 +105,7 @@ def train_command(
             view.say_plan(plan)
         if plan_only:
             return
+        (out / "plan.json").write_text(json.dumps(plan.as_json()), encoding="utf-8")
         (out / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
         finished = run.train()
         if run.processes.first:

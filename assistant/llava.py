@@ -391,6 +391,11 @@ def settle(model: Any, device: torch.device) -> None:
             dtype = torch.bfloat16 if half else buffer.dtype
             # A new tensor: the old one is a view, which keeps the file mapped.
             setattr(module, name, buffer.to(device, dtype, copy=True))
+    release_memory()
+
+
+def release_memory() -> None:
+    """Give back to the system what loading has left over."""
     gc.collect()
     with suppress(OSError, AttributeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)

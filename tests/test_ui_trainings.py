@@ -21,7 +21,8 @@ from assistant.errors import DataError, InputError
 from assistant.settings import get_settings
 from ui import jobs
 from ui.train_curves import MOST_POINTS, thinned
-from ui.trainings import Order, Training, Trainings, clean_path, read_stage
+from ui.training import Order, Training
+from ui.trainings import Trainings, clean_path, read_stage
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = (sys.executable, str(ROOT / "tests" / "scripted_sightdesk.py"))
@@ -61,7 +62,7 @@ def test_a_training_is_stopped_resumed_and_done(trainings: Trainings) -> None:
     trainings.start(order())
     running = wait(trainings, learning)
     assert (running.state, running.data) == ("running", "/photos/fruit")
-    assert running.plan["pictures"] == 240
+    assert running.plan is not None and running.plan.pictures == 240
     assert 0 < (running.fraction or 0) < 1
     assert 0 < (running.seconds_left or 0) < 60
     with pytest.raises(InputError, match="already"):
@@ -100,7 +101,7 @@ def test_a_killed_training_is_interrupted_and_goes_on(trainings: Trainings) -> N
 def test_stopping_at_once_kills(trainings: Trainings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCRIPTED_STEP", "20")
     trainings.start(order())
-    wait(trainings, lambda training: bool(training.plan))
+    wait(trainings, lambda training: training.plan is not None)
     trainings.stop("fruit")
     assert wait(trainings, lambda training: training.state == "stopping").active
     trainings.stop("fruit", at_once=True)
@@ -125,7 +126,7 @@ def test_a_failure_is_the_command_s_own_sentence_and_the_name_is_free_again(
 
 def test_a_training_outlives_who_started_it(trainings: Trainings, tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; import sys; from ui.trainings import *\n"
+        "from pathlib import Path; import sys; from ui.trainings import *; from ui.training import *\n"
         f"t = Trainings(Path({str(trainings.folder)!r}), {SCRIPT!r})\n"
         "t.start(Order('/photos', 'fruit', 'quick'))"
     )

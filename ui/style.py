@@ -49,6 +49,7 @@ button[data-variant="pills"][data-selected="true"] {
 .st-key-camera-box { min-height: 23rem; }
 .st-key-preview img { border-radius: 0.6rem; max-height: 200px; object-fit: contain; }
 .st-key-title h3 { font-size: 1.25rem; overflow-wrap: anywhere; }
+[data-testid="stPageLink-NavLink"] { padding-left: 0; }
 .st-key-tools { margin-bottom: -0.75rem; }
 .st-key-tools button { min-height: 2rem; padding-top: 0; padding-bottom: 0; }
 .st-key-threads button > div { width: 100%; }

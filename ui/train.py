@@ -21,11 +21,12 @@ from ui.train_recipe import draw_recipe
 from ui.train_run import draw_training
 from ui.train_style import draw_train_style
 from ui.train_terms import state_icon, state_word
-from ui.trainings import ACTIVE, Trainings
+from ui.training import ACTIVE
+from ui.trainings import Trainings
 from ui.troubles import draw_error, draw_notices
 
 if TYPE_CHECKING:
-    from ui.trainings import Entry
+    from ui.training import Entry
     from ui.words import Words
 
 ICON = Path(__file__).parent / "assets" / "icon.svg"

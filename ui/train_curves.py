@@ -10,7 +10,7 @@ import streamlit as st
 from ui.train_terms import score_name, stage_name
 
 if TYPE_CHECKING:
-    from ui.trainings import Stage, Training
+    from ui.training import Stage, Training
     from ui.words import Words
 
 MOST_POINTS = 300

@@ -12,7 +12,8 @@ import streamlit as st
 from adapters.tune.settings import PRESETS, Preset, Tuning, tuning
 from assistant.errors import InputError, SightdeskError
 from ui.train_terms import knob_help
-from ui.trainings import CHAT, Order, clean_path
+from ui.training import Order
+from ui.trainings import CHAT, clean_path
 from ui.troubles import draw_error
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def draw_recipe(checked: Checked | None, trainings: Trainings, say: Words) -> Or
         return None
     order = Order(checked.data, name or "", preset, checked.validation, replay_path, knobs)
     st.caption(say("train_command"))
-    st.code(shlex.join(trainings.command(order)), language="bash", wrap_lines=True)
+    st.code(shlex.join(trainings.command(order)), language=None, wrap_lines=True)
     return order
 
 

@@ -16,13 +16,15 @@ from assistant.errors import InputError, SightdeskError
 from assistant.settings import get_settings
 from ui.plain import escape_markdown
 from ui.train_terms import duration, score_name
+from ui.training import option
 from ui.trainings import clean_path
 from ui.troubles import draw_error
 
 if TYPE_CHECKING:
     from ui.desk import Desk
     from ui.jobs import Job
-    from ui.trainings import Training, Trainings
+    from ui.training import Training
+    from ui.trainings import Trainings
     from ui.words import Words
 
 LIMIT = 300
@@ -122,8 +124,9 @@ def ask_compare(training: Training, trainings: Trainings, say: Words) -> None:
     if job is not None and job.active:
         return
     st.caption(say("train_compare_hint"))
+    before = option(job.note.command, "--data") if job is not None else ""
     given = st.text_input(
-        say("train_compare_data"), value=training.option("--val"), max_chars=4096,
+        say("train_compare_data"), value=before or training.option("--val"), max_chars=4096,
         key=f"compare-data-{training.name}",
     )  # fmt: skip
     limit = st.number_input(
@@ -139,7 +142,7 @@ def ask_compare(training: Training, trainings: Trainings, say: Words) -> None:
         return
     if data:
         command = trainings.compare_command(training, data, int(limit))
-        st.code(shlex.join(command), language="bash", wrap_lines=True)
+        st.code(shlex.join(command), language=None, wrap_lines=True)
     if st.button(say("train_compare_start"), key="train-compare", disabled=not data,
                  icon=":material/balance:"):  # fmt: skip
         try:

@@ -13,14 +13,15 @@ from ui.plain import escape_markdown
 from ui.train_curves import draw_curves
 from ui.train_result import draw_result
 from ui.train_terms import duration, part_name, phase_text, stage_name, state_icon, state_word
-from ui.trainings import ACTIVE, CHAT
+from ui.trainings import CHAT
 from ui.troubles import draw_error
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from ui.desk import Desk
-    from ui.trainings import State, Training, Trainings
+    from ui.training import State, Training
+    from ui.trainings import Trainings
     from ui.words import Words
 
 EVERY_SECONDS = 2.0
@@ -45,11 +46,11 @@ def draw_training(
     st.subheader(f"3 · {say('train_run')}", anchor=False)
     name, was = training.name, training.state
 
-    # Drawn again by itself while the process lives; the whole page when that changes.
+    # Drawn again by itself while the process lives; the whole page when its state changes.
     @st.fragment(run_every=EVERY_SECONDS if training.active else None)
     def live() -> None:
         now = trainings.get(name)
-        if now is None or (now.state in ACTIVE) != (was in ACTIVE):
+        if now is None or now.state != was:
             st.rerun(scope="app")
         draw_live(now, trainings, say, may_act=may_act)
 
@@ -85,23 +86,20 @@ def draw_live(training: Training, trainings: Trainings, say: Words, *, may_act: 
 def draw_plan(training: Training, say: Words) -> None:
     """What the command said that it would do, from a measured step."""
     plan = training.plan
-    if not plan:
+    if plan is None:
         return
-    minutes = duration(sum(map(float, plan.get("seconds", {}).values())), say)
     figures = {
-        say("train_pictures"): f"{plan.get('pictures', 0):,}",
-        say("train_held_out"): f"{plan.get('held_out', 0):,}",
-        say("train_labels"): f"{plan.get('labels', 0):,}",
-        say("train_planned_time"): minutes,
-        say("train_memory"): f"{plan.get('memory_bytes', 0) / 2**30:.1f} GiB",
+        say("train_pictures"): f"{plan.pictures:,}",
+        say("train_held_out"): f"{plan.held_out:,}",
+        say("train_labels"): f"{plan.labels:,}",
+        say("train_planned_time"): duration(sum(plan.seconds.values()), say),
+        say("train_memory"): f"{plan.memory_bytes / 2**30:.1f} GiB",
     }
     with st.container(horizontal=True):
         for name, value in figures.items():
             st.metric(name, value, width=118)
-    numbers = ", ".join(
-        f"{part_name(str(part), say)} {count:,}"
-        for part, count in plan.get("trainable", {}).items()
-    )
+    parts = plan.trainable.items()
+    numbers = ", ".join(f"{part_name(part, say)} {count:,}" for part, count in parts)
     if numbers:
         st.caption(escape_markdown(say("train_trainable", parts=numbers)))
 
@@ -179,11 +177,11 @@ def draw_printed(training: Training, trainings: Trainings, say: Words) -> None:
     if not training.command:
         return
     with st.expander(say("train_command_title"), icon=":material/terminal:"):
-        st.code(shlex.join(training.command), language="bash", wrap_lines=True)
+        st.code(shlex.join(training.command), language=None, wrap_lines=True)
         if training.state in ("stopped", "interrupted", "failed") and training.begun:
             st.caption(say("train_resume_command"))
             command = trainings.resume_command(training)
-            st.code(shlex.join(command), language="bash", wrap_lines=True)
+            st.code(shlex.join(command), language=None, wrap_lines=True)
         st.caption(say("train_folder"))
         st.code(str(training.folder), language=None, wrap_lines=True)
         if printed := jobs.tail(training.folder / jobs.ERRORS, 4000).strip():

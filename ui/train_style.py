@@ -12,8 +12,11 @@ STYLE: Final = """
   border-radius: 0.4rem; width: 84px !important; height: 84px; object-fit: cover; }
 [class*="st-key-pictures-"] [data-testid="stElementToolbar"] { display: none; }
 [data-testid="stMetricValue"] { font-size: 1.35rem; }
+[data-testid="stMain"] h3 { font-size: 1.35rem; }
 [data-testid="stCode"] pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .st-key-threads button svg, .st-key-threads button span { flex-shrink: 0; }
+/* Streamlit's own "Stop" ends the drawing of a page, not a training: it would mislead here. */
+[data-testid="stStatusWidget"] { display: none; }
 .st-key-training-title h2 { font-size: 1.5rem; overflow-wrap: anywhere; padding: 0; }
 </style>
 """

@@ -9,7 +9,7 @@ from ui.plain import escape_markdown
 from ui.words_train import KINDS, KNOBS, PHASES
 
 if TYPE_CHECKING:
-    from ui.trainings import State
+    from ui.training import State
     from ui.words import Words
 
 

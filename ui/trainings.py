@@ -8,21 +8,19 @@ and one that was killed is seen to have been. It knows nothing of Streamlit.
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from adapters.tune.curves import STAGES, read_log
-from adapters.tune.settings import Preset
 from assistant.adapter_files import NAME, known_adapters
 from assistant.errors import InputError
 from assistant.settings import Settings, get_settings
 from ui import jobs
 from ui.jobs import Job
+from ui.training import ACTIVE, RECIPE, Entry, Order, Plan, Stage, State, Training, number
 
 CHAT: Final = "chat"
 """The data set of what was judged in the chat."""
@@ -32,139 +30,8 @@ REPORT: Final = "report.html"
 MOST: Final = 50
 """Trainings that are listed."""
 
-State = Literal["starting", "running", "stopping", "stopped", "interrupted", "failed", "done"]
-ACTIVE: Final = ("starting", "running", "stopping")
-
 _FLAGS = ("encoder", "projector", "language", "quantize", "seed")
-_RECIPE = "recipe.toml"
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be trained; `data` is a path or `CHAT`."""
-
-    data: str
-    name: str
-    preset: Preset
-    validation: str = ""
-    replay: str = ""
-    knobs: Mapping[str, Any] = field(default_factory=dict)
-    """Those that differ from the preset's."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What is known of a stage: a loss a step, and what its validations gave."""
-
-    steps: list[int]
-    losses: list[float]
-    scores: list[tuple[int, dict[str, float]]]
-    seconds: float = 0.0
-
-    @property
-    def step(self) -> int:
-        """The last one."""
-        return self.steps[-1] if self.steps else 0
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A training in the list."""
-
-    name: str
-    state: State
-    started: datetime
-
-
-@dataclass(frozen=True)
-class Training:
-    """A training in full.
-
-    Attributes:
-        command: what was run; empty where nobody noted it.
-        data: the data set as the command names it.
-        plan: as the command told it, or empty.
-        phase: what it does beside steps, and how far that is.
-        error: the sentence that it failed with.
-    """
-
-    name: str
-    folder: Path
-    state: State
-    started: datetime
-    command: tuple[str, ...] = ()
-    plan: Mapping[str, Any] = field(default_factory=dict)
-    phase: tuple[str, float] | None = None
-    stages: Mapping[str, Stage] = field(default_factory=dict)
-    error: str = ""
-
-    @property
-    def active(self) -> bool:
-        """Whether its process runs."""
-        return self.state in ACTIVE
-
-    @property
-    def begun(self) -> bool:
-        """Whether there is something to go on from."""
-        return (self.folder / _RECIPE).exists()
-
-    @property
-    def adapter(self) -> Path | None:
-        """The finished adapter in the training's folder."""
-        folder = self.folder / "adapter"
-        return folder if (folder / "sightdesk.json").exists() else None
-
-    def option(self, name: str) -> str:
-        """The value of an option of its command; empty where it has none."""
-        words = list(self.command)
-        return words[words.index(name) + 1] if name in words[:-1] else ""
-
-    @property
-    def data(self) -> str:
-        """The data set that it learns."""
-        words = list(self.command)
-        return words[words.index("train") + 1] if "train" in words[:-1] else ""
-
-    def total(self, stage: str) -> int:
-        """Steps of a stage as planned; 0 where no plan is known."""
-        return int(_number(_mapping(self.plan.get("steps")).get(stage)))
-
-    @property
-    def fraction(self) -> float | None:
-        """Share of all the work that is done; None where no plan is known."""
-        seconds = _mapping(self.plan.get("seconds"))
-        whole = sum(_number(value) for value in seconds.values())
-        if not whole:
-            return None
-        done = 0.0
-        for name, value in seconds.items():
-            if self._is_over(name):
-                done += _number(value)
-            elif name in self.stages and self.total(name):
-                done += _number(value) * min(1.0, self.stages[name].step / self.total(name))
-        return min(1.0, done / whole)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Time that the steps to come take at the pace so far; None where no plan is known."""
-        seconds = _mapping(self.plan.get("seconds"))
-        pace, left = 1.0, 0.0
-        for name, value in seconds.items():
-            planned, total = _number(value), self.total(name)
-            if not total:
-                continue
-            stage = self.stages.get(name)
-            if stage is not None and stage.step and planned:
-                pace = stage.seconds / stage.step / (planned / total)
-            if not self._is_over(name):
-                done = stage.step if stage is not None else 0
-                left += max(0, total - done) * planned / total * pace
-        return left if seconds else None
-
-    def _is_over(self, name: str) -> bool:
-        """Whether a later stage has begun, be it that this one ended early."""
-        later = STAGES[STAGES.index(name) + 1 :] if name in STAGES else ()
-        return self.state == "done" or any(stage in self.stages for stage in later)
+_PLAN = "plan.json"
 
 
 class Trainings:
@@ -195,7 +62,7 @@ class Trainings:
 
     def _entry(self, folder: Path) -> Entry | None:
         job = jobs.look(folder, briefly=True)
-        if job is None and not (folder / _RECIPE).exists():
+        if job is None and not (folder / RECIPE).exists():
             return None
         return Entry(folder.name, _state(folder, job), _started(folder, job))
 
@@ -206,19 +73,18 @@ class Trainings:
             return None
         job = jobs.look(folder)
         stages = {stage: log for stage in STAGES if (log := read_stage(folder, stage)).steps}
-        if job is None:
-            return Training(name, folder, _state(folder, None), _started(folder, None),
-                            stages=stages)  # fmt: skip
+        told = jobs.read_events(folder / _PLAN).get("result")
+        told = told if job is None else job.events.get("plan", told)
         return Training(
             name=name,
             folder=folder,
             state=_state(folder, job),
             started=_started(folder, job),
-            command=job.note.command,
-            plan=job.events.get("plan", {}),
-            phase=_phase(job),
+            command=() if job is None else job.note.command,
+            plan=None if told is None else Plan.read(told),
+            phase=None if job is None else _phase(job),
             stages=stages,
-            error=job.error,
+            error="" if job is None else job.error,
         )
 
     def free_name(self, wanted: str) -> str:
@@ -245,7 +111,7 @@ class Trainings:
         if name.casefold() in {known.casefold() for known in known_adapters(get_settings())}:
             raise InputError(f"There is an adapter {name!r} already; choose another name.")
         entry = self._entry(self.folder / name)
-        if entry is not None and ((self.folder / name / _RECIPE).exists() or entry.state in ACTIVE):
+        if entry is not None and ((self.folder / name / RECIPE).exists() or entry.state in ACTIVE):
             raise InputError(f"There is a training {name!r} already; choose another name.")
 
     def command(self, order: Order) -> list[str]:
@@ -394,15 +260,5 @@ def _phase(job: Job) -> tuple[str, float] | None:
     if not job.events or not job.active or next(reversed(job.events)) != "progress":
         return None
     event = job.events["progress"]
-    fraction = _number(event.get("fraction"))
+    fraction = number(event.get("fraction"))
     return (str(event.get("message", ""))[:200], min(max(fraction, 0.0), 1.0))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return 0.0
-    return float(value)

@@ -95,8 +95,8 @@ TRAINING: Final[dict[str, tuple[str, str]]] = {
         "另有 {n} 条在报告中。",
     ),
     "train_classes": (
-        "{n} labels, {most} to {least} rows each",
-        "{n} 个标签，每个 {most} 到 {least} 行",
+        "{n} labels, {least} to {most} rows each",
+        "{n} 个标签，每个 {least} 到 {most} 行",
     ),
     "train_rows": ("rows", "行数"),
     "train_more_classes": ("{n} more labels are in the report.", "另有 {n} 个标签在报告中。"),

@@ -66,19 +66,25 @@ class PrefixCache:
             self._entries.append(found)
         return best, tuple((k[:, :, :best], v[:, :, :best]) for k, v in found.layers)
 
-    def put(self, scope: Scope, keys: Keys, layers: Layers) -> None:
-        """Keep the tensors of ``keys``; entries that are beginnings of it are dropped."""
+    def put(self, scope: Scope, keys: Keys, layers: Layers, *, only_grown: bool = False) -> None:
+        """Keep the tensors of ``keys``; entries that are beginnings of it are dropped.
+
+        Args:
+            only_grown: only where such a beginning is still there: what was forgotten stays so.
+        """
         size = sum(tensor.nbytes for layer in layers for tensor in layer)
         if size > self.budget:
             return
         new = _Prefix(scope, keys, layers, size)
         with self._guard:
-            self._entries = [
+            others = [
                 entry
                 for entry in self._entries
                 if entry.scope != scope or entry.keys != keys[: len(entry.keys)]
             ]
-            self._entries.append(new)
+            if only_grown and len(others) == len(self._entries):
+                return
+            self._entries = [*others, new]
             total = sum(entry.size for entry in self._entries)
             while total > self.budget:
                 total -= self._entries.pop(0).size

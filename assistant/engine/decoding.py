@@ -19,7 +19,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from assistant.engine.caches import Keys, Layers, PrefixCache, Scope
+from assistant.engine.caches import Layers, PrefixCache, Scope
 from assistant.engine.fast import FastReader, can_read
 from assistant.engine.prompt import Prompt, embed
 from assistant.engine.reading import Reader
@@ -90,7 +90,9 @@ def write(
         if len(ids) < sampling.max_tokens:
             seen = torch.cat([seen, token[None]], dim=1)
             logits = reader.read(table(token))
-    _keep(reader, prompt.keys + tuple(ids), prefixes, scope)
+    kept = reader.kept()
+    if kept is not None:
+        prefixes.put(scope, (prompt.keys + tuple(ids))[: reader.length], kept)
     return Written(tuple(ids), finish, len(prompt) - reused, reused)
 
 
@@ -107,10 +109,12 @@ def read_ahead(model: Any, ahead: Prompt, *, prefixes: PrefixCache, scope: Scope
     reader = _opened(model, ahead, len(ahead), prefixes, scope)
     embeds = embed(model, ahead, reader.length)
     # What the cache has let go is not worth reading anew: the question may never come.
-    if not 0 < len(embeds) <= _AHEAD:
+    if not reader.length or not 0 < len(embeds) <= _AHEAD:
         return 0
     reader.read(embeds)
-    _keep(reader, ahead.keys, prefixes, scope)
+    kept = reader.kept()
+    if kept is not None:
+        prefixes.put(scope, ahead.keys, kept, only_grown=True)
     return len(embeds)
 
 
@@ -128,13 +132,6 @@ def _opened(model: Any, prompt: Prompt, most: int, prefixes: PrefixCache, scope:
     if layers is not None and length:
         known = tuple((keys[:, :, :length], values[:, :, :length]) for keys, values in layers)
     return (FastReader if can_read(model) else Reader)(model, known)
-
-
-def _keep(reader: Reader, keys: Keys, prefixes: PrefixCache, scope: Scope) -> None:
-    """Keep what was read of a conversation for the next question."""
-    kept = reader.kept()
-    if kept is not None:
-        prefixes.put(scope, keys[: reader.length], kept)
 
 
 def _chooser(

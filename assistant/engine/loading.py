@@ -11,7 +11,15 @@ from assistant.adapter_files import AdapterFiles, check_fits, find_adapter
 from assistant.engine.adapters import only_merged
 from assistant.errors import InputError, WeightsError
 from assistant.fingerprint import BaseIdentity, identify_base
-from assistant.llava import Base, attach_adapter, ensure_embedded, load_base, locate_base, settle
+from assistant.llava import (
+    Base,
+    attach_adapter,
+    ensure_embedded,
+    load_base,
+    locate_base,
+    release_memory,
+    settle,
+)
 from assistant.packed import pack_linears
 from assistant.quantize import Kind, choose_quantization, kept_as, quantize_model
 from assistant.settings import Settings
@@ -96,6 +104,7 @@ def load_ground(
     settle(loaded.model, device)
     if kind == "none":
         pack_linears(loaded.model)
+        release_memory()
     return Ground(loaded, kind, settings, merged, stacked, known)
 
 

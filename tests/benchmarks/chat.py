@@ -6,8 +6,10 @@ Median seconds over --rounds, in one run and turn about:
 
 - `first_word`, `answer`: a new photo and a question, to the first word, to the last of 32 tokens;
 - `follow_up`: the third question about that photo, to the first word, and `follow_up_cleared`, the
-  same after everything that was computed for the conversation was dropped; `ratio` of the two;
-- `computed` and `reused`: tokens of the follow-up's prompt.
+  same after everything that was computed for the conversation was dropped; `ratio` of the two. A
+  visitor reads an answer before the next question: meanwhile the model reads ahead;
+- `computed` and `reused`: tokens of the follow-up's prompt;
+- `token`: each further token of the long answer.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from assistant.images import LoadedImage, open_image
 PHOTOS = Path(__file__).resolve().parents[1] / "photos"
 QUESTIONS = ("What is in this picture?", "What colour is it?", "Is it on a table?")
 SHORT, LONG = Sampling(max_tokens=12), Sampling(max_tokens=32)
+READING_S = 0.5  # between an answer and the next question
 
 
 def first_word(engine: Engine, turns: list[Turn], image: LoadedImage) -> tuple[float, Answer]:
@@ -38,6 +41,7 @@ def first_word(engine: Engine, turns: list[Turn], image: LoadedImage) -> tuple[f
         for _ in stream:
             pass
     assert stream.answer is not None
+    time.sleep(READING_S)
     return seconds, stream.answer
 
 
@@ -60,9 +64,11 @@ def measure(engine: Engine, rounds: int) -> dict[str, float]:
         answer = engine.generate(free, [engine.encode_image(image)], sampling=LONG)
         note("answer", time.perf_counter() - began)
         note("answer_tokens", answer.tokens)
+        assert answer.first_word is not None
+        note("token", (answer.seconds - answer.first_word) / max(answer.tokens - 2, 1))
         engine.forget()
         for question in QUESTIONS[1:]:
-            answer = engine.generate(turns, [engine.encode_image(image)], sampling=SHORT)
+            answer = first_word(engine, turns, image)[1]
             turns += [Turn("assistant", answer.text), Turn("user", question)]
         seconds, cached = first_word(engine, turns, image)
         note("follow_up", seconds)
