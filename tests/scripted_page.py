@@ -174,7 +174,6 @@ def serve(engine: ScriptedEngine, port: int) -> None:
     from streamlit.web import bootstrap
 
     import assistant.engine
-
     import ui.jobs
 
     assistant.engine.Engine = engine  # type: ignore[assignment,misc]

@@ -57,7 +57,7 @@ def train(words: list[str]) -> int:
         tell("progress", message="Opening pictures: training", fraction=0.5)
         planned = {stage: steps * seconds for stage, steps in STEPS.items()}
         tell("plan", pictures=240, held_out=24, left_out=1, labels=4, replay=0, steps=STEPS,
-             trainable={"encoder": 3_451_000, "projector": 1_069_056, "language": 2_442_240},
+             trainable={"encoder": 3_451_000, "projector": 1_069_056, "language model": 2_442_240},
              seconds=planned, memory_bytes=2_254_857_830)  # fmt: skip
         (out / "recipe.toml").write_text('preset = "quick"\n', encoding="utf-8")
         for stage, steps in STEPS.items():

@@ -126,7 +126,7 @@ def test_a_failure_is_the_command_s_own_sentence_and_the_name_is_free_again(
 
 def test_a_training_outlives_who_started_it(trainings: Trainings, tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; import sys; from ui.trainings import *; from ui.training import *\n"
+        "from ui.training import *; from ui.trainings import *\n"
         f"t = Trainings(Path({str(trainings.folder)!r}), {SCRIPT!r})\n"
         "t.start(Order('/photos', 'fruit', 'quick'))"
     )

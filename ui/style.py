@@ -36,7 +36,7 @@ STYLE: Final = """
   color: color-mix(in srgb, currentcolor 76%, transparent) !important; opacity: 1 !important; }
 [data-testid="stCaptionContainer"] p { color: inherit !important; opacity: 1 !important; }
 /* What is chosen, white on the darker green: the theme's own pair is too weak in the dark. */
-button[data-variant="pills"][data-selected="true"] {
+button[data-variant][data-selected="true"] {
   background-color: #0f6e66 !important; border-color: #0f6e66 !important; color: #fff !important; }
 [data-testid="stSliderThumbValue"] * { color: inherit !important; }
 [role="dialog"] [data-testid="stImage"] img {

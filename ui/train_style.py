@@ -17,6 +17,8 @@ STYLE: Final = """
 .st-key-threads button svg, .st-key-threads button span { flex-shrink: 0; }
 /* Streamlit's own "Stop" ends the drawing of a page, not a training: it would mislead here. */
 [data-testid="stStatusWidget"] { display: none; }
+/* What is drawn anew every two seconds must not fade each time. */
+[data-stale="true"] { opacity: 1 !important; transition: none !important; }
 .st-key-training-title h2 { font-size: 1.5rem; overflow-wrap: anywhere; padding: 0; }
 </style>
 """

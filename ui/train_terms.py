@@ -52,7 +52,7 @@ def part_name(part: str, say: Words) -> str:
     names = {
         "encoder": say("train_part_encoder"),
         "projector": say("train_part_projector"),
-        "language": say("train_part_language"),
+        "language model": say("train_part_language"),
         "label head": say("train_part_head"),
     }
     return names.get(part, part)

@@ -21,6 +21,7 @@ from adapters.tune.pictures import PictureStore, cutmix_box
 from adapters.tune.settings import Tuning
 from adapters.tune.tower import TrainableTower
 
+
 class Order:
     """Places ``0 … n-1`` shuffled anew every epoch; the k-th place depends only on seed and k."""
 

@@ -89,7 +89,7 @@ def write_adapter(folder: Path, trained: Trained, recipe: Tuning, about: dict[st
         config.save_pretrained(str(folder))
         save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
         if trained.head is not None:
-            weight, bias = (tensor.detach().float().contiguous() for tensor in trained.head)
+            weight, bias = (part.detach().bfloat16().contiguous() for part in trained.head)
             head = {"label_head.weight": weight, "label_head.bias": bias}
             save_file(head, folder / LABEL_HEAD_FILE, metadata={"format": "pt"})
         for file in folder.iterdir():

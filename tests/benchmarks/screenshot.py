@@ -1,16 +1,19 @@
 """Take the README's pictures: the real page with the real model, in Chromium.
 
     python -m tests.benchmarks.screenshot --out ui/assets [--browser /usr/bin/chromium]
+        [--training FOLDER [--only-training]]
 
 Starts `sightdesk chat` on a free port and on an empty data folder, hands it a photo, asks what the
 README asks, and waits for each answer: `chat.png`. Then, in the dark, it looks at where the model
-looked for a word of a description: `gaze.png`.
+looked for a word of a description: `gaze.png`. Of a training that runs or ran in FOLDER, only the
+text files are copied, and the page that shows it is `train.png`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -102,16 +105,45 @@ def take_gaze(browser: Browser, url: str, path: Path) -> None:
     page.close()
 
 
+def copy_training(folder: Path, data: Path) -> None:
+    """What the page reads of a training, under its name, in a data folder."""
+    target = data / "trainings" / folder.name
+    target.mkdir(parents=True)
+    kinds = {".csv", ".json", ".jsonl", ".toml", ".png"}
+    for file in folder.iterdir():
+        if file.suffix in kinds:
+            shutil.copy2(file, target)
+    if (folder / "adapter").is_dir():
+        shutil.copytree(folder / "adapter", target / "adapter")
+
+
+def take_train(browser: Browser, url: str, name: str, path: Path) -> None:
+    """The page of a training, with its curves."""
+    page = browser.new_page(viewport=TALL)
+    page.goto(f"{url}/train?training={name}")
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    chart.wait_for(timeout=ANSWER_MS)
+    page.wait_for_timeout(
+        3000
+    )  # the charts are drawn after the page; while it runs, it never rests
+    page.screenshot(path=path)
+    page.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="a folder")
     parser.add_argument("--browser", type=Path, help="a Chromium other than Playwright's own")
+    parser.add_argument("--training", type=Path, help="a folder of checkpoints and curves")
+    parser.add_argument("--only-training", action="store_true", help="take that picture alone")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [str(Path(sys.executable).with_name("sightdesk")), "chat", "--no-browser"]
     with tempfile.TemporaryDirectory(prefix="sightdesk-pictures-") as data:
+        if given.training is not None:
+            copy_training(given.training, Path(data))
         server = subprocess.Popen(
             [*command, "--port", str(port)],
             stdin=subprocess.DEVNULL,
@@ -124,8 +156,11 @@ def main() -> None:
                     executable_path=str(given.browser) if given.browser else None,
                     args=["--no-sandbox"],
                 )
-                take_chat(browser, url, given.out / "chat.png")
-                take_gaze(browser, url, given.out / "gaze.png")
+                if not given.only_training:
+                    take_chat(browser, url, given.out / "chat.png")
+                    take_gaze(browser, url, given.out / "gaze.png")
+                if given.training is not None:
+                    take_train(browser, url, given.training.name, given.out / "train.png")
                 browser.close()
         finally:
             server.terminate()
