@@ -331,6 +331,9 @@ def merge_wrapped(adapted: PeftModel, dtype: torch.dtype | None = None) -> Any:
                     layer: Any = module.get_base_layer()
                     before = layer.weight.dtype
                     layer.float()
+                    # What was brought to the layer's precision would round the change as well.
+                    for part in (module.lora_A, module.lora_B, module.lora_magnitude_vector):
+                        part.float()
                     module.merge(safe_merge=True)
                     layer.to(dtype or before)
             return adapted.merge_and_unload(safe_merge=True)

@@ -246,7 +246,9 @@ def _language_model(model: Any) -> nn.Module:
 
 def fits(module: nn.Module, kind: Quantized) -> bool:
     """Whether a layer can be kept in this form; the kernels take rows and columns by blocks."""
-    if type(module) is not nn.Linear:
+    # A packed layer is one that was asked for another precision and has plain weights again.
+    plain = type(module) is nn.Linear or (isinstance(module, PackedLinear) and not module.packed)
+    if not plain or not isinstance(module, nn.Linear):
         return False
     return kind == "int8" or not (
         module.in_features % _NF4_BLOCK or module.out_features % _NF4_ROWS

@@ -140,7 +140,8 @@ def test_a_saved_domain_judges_as_before(tmp_path: Path) -> None:
     domain = fit([(cloud(1, 400), cloud(2, 400))], dimensions=8, centres=4)
     domain.save(tmp_path / "domain.safetensors")
     loaded = Domain.load(tmp_path / "domain.safetensors")
-    assert loaded.familiarity(cloud(3, 99)).equal(domain.familiarity(cloud(3, 99)))
+    # Not to the bit: where a tensor lies in memory decides how its sums are split.
+    torch.testing.assert_close(loaded.familiarity(cloud(3, 99)), domain.familiarity(cloud(3, 99)))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no tensors at all"])
