@@ -93,7 +93,7 @@ def make_answers_long(visitor: Any) -> None:
 
 def switch_to_chinese(visitor: Any) -> None:
     visitor.button("Settings").click()
-    visitor.dialog.get_by_role("combobox").click()
+    visitor.dialog.get_by_role("combobox", name="Language").click()
     visitor.page.get_by_role("option", name="中文").click()
     visitor.dialog.get_by_role("button", name="Save").click()
     visitor.expect(visitor.button("新对话")).to_be_visible()
