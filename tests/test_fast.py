@@ -201,7 +201,7 @@ def test_a_packed_layer_gives_what_the_plain_one_gives(
     torch.manual_seed(0)
     plain = nn.Linear(columns, rows, biased, dtype=torch.bfloat16)
     layer = PackedLinear(plain)
-    assert layer.packed
+    assert layer.weights is not None
     for shape in ((1, columns), (1, 7, columns), (99, columns)):
         given = torch.randn(shape, dtype=torch.bfloat16)
         with torch.inference_mode():
@@ -214,7 +214,7 @@ def test_another_precision_makes_it_plain_again() -> None:
     weight = plain.weight.detach().clone()
     layer = nn.Sequential(PackedLinear(plain)).float()[0]
     assert isinstance(layer, PackedLinear)
-    assert not layer.packed
+    assert layer.weights is None
     assert layer.weight.equal(weight.float()), "value for value the same"
     given = torch.randn(3, 64)
     torch.testing.assert_close(layer(given), plain.float()(given))

@@ -12,8 +12,7 @@ NeurIPS 2019; rotary positions: Su et al., arXiv 2104.09864; grouped queries: Ai
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -29,7 +28,7 @@ from transformers.models.llama.modeling_llama import (
 
 from assistant.engine.caches import Layers
 from assistant.engine.reading import Reader
-from assistant.packed import PackedLinear, product
+from assistant.packed import PackedLinear
 
 Apply = Callable[[torch.Tensor], torch.Tensor]
 
@@ -42,12 +41,9 @@ class _Block(NamedTuple):
     before: torch.Tensor  # weights of the norms
     between: torch.Tensor
     epsilon: float
-    queries: Apply
-    keys: Apply
-    values: Apply
+    look: Apply  # queries, keys and values, side by side
     mix: Apply
-    gate: Apply
-    up: Apply
+    widen: Apply  # gate and what it lets through, side by side
     down: Apply
     bend: Apply
 
@@ -66,14 +62,13 @@ class FastReader(Reader):
         self._blocks = [_block(layer) for layer in language.layers]
         self._rotary = language.rotary_emb
         self._norm = language.norm
-        self._output = _apply(model.get_output_embeddings())
+        self._output = _side_by_side(model.get_output_embeddings())
         self._length = layers[0][0].shape[2] if layers else 0
         self._memory: torch.Tensor | None = None  # [layers, 2, key heads, room, width]
         if layers:
             self._memory = self._room(layers[0][0])
-            for memory, kept in zip(self._memory, layers, strict=True):
-                memory[0, :, : self._length] = kept[0][0]
-                memory[1, :, : self._length] = kept[1][0]
+            places = self._memory[:, :, :, : self._length].flatten(0, 1).unbind()
+            torch._foreach_copy_(places, [tensor[0] for layer in layers for tensor in layer])
 
     @property
     def length(self) -> int:
@@ -94,11 +89,11 @@ class FastReader(Reader):
         hidden = embeds
         for block, kept in zip(self._blocks, memory, strict=True):
             normed = functional.rms_norm(hidden, hidden.shape[-1:], block.before, block.epsilon)
-            both = torch.cat((block.queries(normed), block.keys(normed)), -1)
-            both = both.view(count, heads + shared, width)
+            whole = block.look(normed).view(count, heads + 2 * shared, width)
+            both = whole[:, : heads + shared]
             both = torch.addcmul(both * cosine, both.roll(width // 2, -1), sine).transpose(0, 1)
             kept[0, :, start:end] = both[heads:]
-            kept[1, :, start:end] = block.values(normed).view(count, shared, width).transpose(0, 1)
+            kept[1, :, start:end] = whole[:, heads + shared :].transpose(0, 1)
             # Queries of one key head stand below each other: [1, shared, group * T, width].
             asked = both[:heads].reshape(1, shared, -1, width)
             seen = functional.scaled_dot_product_attention(
@@ -107,7 +102,8 @@ class FastReader(Reader):
             seen = seen.reshape(heads, count, width).transpose(0, 1).reshape(count, heads * width)
             hidden = hidden + block.mix(seen)
             normed = functional.rms_norm(hidden, hidden.shape[-1:], block.between, block.epsilon)
-            hidden = hidden + block.down(block.bend(block.gate(normed)) * block.up(normed))
+            gate, through = block.widen(normed).chunk(2, -1)
+            hidden = hidden + block.down(block.bend(gate) * through)
         self._length = end
         return self._output(self._norm(hidden[-1:]))
 
@@ -171,19 +167,20 @@ def _block(layer: Any) -> _Block:
         layer.input_layernorm.weight,
         layer.post_attention_layernorm.weight,
         layer.input_layernorm.variance_epsilon,
-        _apply(attention.q_proj),
-        _apply(attention.k_proj),
-        _apply(attention.v_proj),
-        _apply(attention.o_proj),
-        _apply(mlp.gate_proj),
-        _apply(mlp.up_proj),
-        _apply(mlp.down_proj),
+        _side_by_side(attention.q_proj, attention.k_proj, attention.v_proj),
+        _side_by_side(attention.o_proj),
+        _side_by_side(mlp.gate_proj, mlp.up_proj),
+        _side_by_side(mlp.down_proj),
         functional.silu if isinstance(mlp.act_fn, (nn.SiLU, SiLUActivation)) else mlp.act_fn,
     )
 
 
-def _apply(layer: Any) -> Apply:
-    """A linear layer, without the way through `nn.Module` where nothing is on it."""
-    if type(layer) is PackedLinear and layer.packed:
-        return partial(product, weight=layer.weight, bias=layer.bias)
-    return layer  # type: ignore[no-any-return]
+def _side_by_side(*layers: Any) -> Apply:
+    """What linear layers give, side by side: one product where they are packed as one."""
+    packed = {layer.weights if type(layer) is PackedLinear else None for layer in layers}
+    weights = packed.pop() if len(packed) == 1 else None
+    if weights is not None and len(weights.weight) == sum(each.out_features for each in layers):
+        return weights.product
+    if len(layers) == 1:
+        return cast(Apply, layers[0])
+    return lambda given: torch.cat([layer(given) for layer in layers], -1)
