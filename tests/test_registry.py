@@ -404,8 +404,9 @@ def test_list_show_and_compare(shop: Path, tmp_path: Path) -> None:
     truncated(broken)
     (get_settings().data_dir / "adapters" / "x.abc.partial").mkdir()
     entries = {entry["name"]: entry for entry in list_adapters()}
-    assert list(entries) == [next(iter(entries)), *sorted(list(entries)[1:])]
-    assert next(iter(entries)) == "embedded" and entries["embedded"]["shipped"]
+    shipped = [name for name, entry in entries.items() if entry["shipped"]]
+    assert shipped == ["embedded", "grocery"]
+    assert list(entries) == [*shipped, *sorted(list(entries)[len(shipped) :])]
     assert {"better", "broken", "shop"} <= entries.keys() and "x.abc.partial" not in entries
     assert "damaged" in entries["broken"]["error"] and entries["shop"]["error"] is None
     assert entries["shop"]["fits"] is True and entries["embedded"]["fits"] is None
