@@ -80,6 +80,11 @@ class PackedLinear(nn.Linear):
             return self.weights.product(input)
         return self.weights.product_for_one(input)[..., self._start : self._end]
 
+    @property
+    def packed(self) -> bool:
+        """Whether its weights are packed."""
+        return self.weights is not None
+
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         # What moves or converts a model knows plain tensors only.
         if self.weights is not None:
