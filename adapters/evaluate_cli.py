@@ -31,7 +31,7 @@ Adapter = Annotated[str | None, typer.Option(help="Adapter name or directory.")]
 Base = Annotated[str | None, typer.Option(help="`embedded`, a directory or a hub id.")]
 # Scores are of the model as it was trained, whatever is fastest on this machine.
 Quantize = Annotated[
-    Literal["auto", "none", "nf4", "int8"],
+    Literal["auto", "none", "nf4", "int8", "w8"],
     typer.Option(help="How the model is kept in memory while it is measured."),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Evaluate a random sample of N rows.")]

@@ -46,7 +46,7 @@ def evaluate_command(
         str | None, typer.Option(help="`embedded`, a directory or a hub id; the adapter's own.")
     ] = None,
     quantize: Annotated[
-        Literal["auto", "none", "nf4", "int8"],
+        Literal["auto", "none", "nf4", "int8", "w8"],
         typer.Option(help="How the model is kept in memory while it is measured."),
     ] = "none",
     limit: Annotated[

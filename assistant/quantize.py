@@ -1,11 +1,14 @@
-"""Quantization: the language model's linear layers in four or eight bits, with bitsandbytes.
+"""Quantization: the language model's linear layers in four or eight bits.
 
 Two questions are answered here: how a model that is in memory is made smaller (`quantize_model`),
 and whether that pays on the machine at hand (`choose_quantization`, which measures). NF4 is that of
 QLoRA (Dettmers et al., NeurIPS 2023), int8 that of LLM.int8() (Dettmers et al., NeurIPS 2022).
 
-The vision tower, the projector, the embedding table and the output layer stay as they are. An
-adapter is merged before: what is in four bits takes no more corrections.
+Both are bitsandbytes'. W8 is for words on the CPU: weights in eight bits for a token at a time, and
+the same values in bfloat16 for prompts (`assistant.packed`).
+
+The vision tower, the projector and the embedding table stay as they are, and so does the output
+layer but for W8. An adapter is merged before: what is in four bits takes no more corrections.
 """
 
 from __future__ import annotations
@@ -28,16 +31,21 @@ import torch
 from torch import nn
 
 from assistant.errors import InputError
-from assistant.packed import PackedLinear, can_be_packed
+from assistant.packed import PackedLinear, PackedWeights, can_be_packed, can_pack
 from assistant.settings import Quantize, Settings
 
 Quantized = Literal["nf4", "int8"]
-Kind = Literal["none", "nf4", "int8"]
+Kind = Literal["none", "nf4", "int8", "w8"]
 
 # NF4 has one scale for 64 weights of a row; the kernel for AVX-512 takes rows by 32.
 _NF4_BLOCK, _NF4_ROWS = 64, 32
-_BYTES_A_WEIGHT: dict[Kind, float] = {"none": 2.0, "nf4": 0.5 + 4 / _NF4_BLOCK, "int8": 1.0}
-_SAID: dict[Kind, str] = {"none": "bfloat16", "nf4": "NF4", "int8": "int8"}
+_BYTES_A_WEIGHT: dict[Kind, float] = {
+    "none": 2.0,
+    "nf4": 0.5 + 4 / _NF4_BLOCK,
+    "int8": 1.0,
+    "w8": 3.0,
+}
+_SAID: dict[Kind, str] = {"none": "bfloat16", "nf4": "NF4", "int8": "int8", "w8": "W8"}
 
 # What is weighed: a picture with a question, and an answer to it.
 _PROMPT, _ANSWER = 64, 32
@@ -45,11 +53,11 @@ _PROMPT, _ANSWER = 64, 32
 _GAIN = 0.1
 _SMALL = 64 * 2**20
 _ROOM = 2**29  # for pictures, prompts and whatever else runs
-_SAMPLE = 32 * 2**20  # bytes of bfloat16 to measure with: more than a processor's inner caches hold
+_SAMPLE = 96 * 2**20  # bytes of bfloat16 to measure with: more than a processor's caches hold
 _ROUNDS, _MEASURE_S = 9, 0.6
 _KEPT = 16
-_FORMS = "packed"  # changes when layers are kept in another form, so that they are measured anew
-_OWN_SHARE, _SHORT_S = 0.8, 0.1
+_FORMS = "packed 3"  # changes with the layers' form and the way to measure, to measure anew
+_OWN_SHARE, _OTHERS_SHARE, _SHORT_S = 0.8, 0.2, 0.1
 
 
 @dataclass(frozen=True)
@@ -171,8 +179,8 @@ def choose_quantization(
 ) -> Choice:
     """What `settings.quantize` means here; never raises.
 
-    `auto` is measured: the model's own products for one token and for a prompt, in bfloat16, NF4
-    and int8, which takes about two seconds the first time and is kept in the cache folder.
+    `auto` is measured: the model's own products for one token and for a prompt, in every form that
+    there is, which takes about two seconds the first time and is kept in the cache folder.
 
     Args:
         config: the language model's configuration; by default that of `settings.base`, if it is on
@@ -323,16 +331,27 @@ def _speeds(
     if key in known:
         with suppress(TypeError, AttributeError):
             return {kind: Speed(**speed) for kind, speed in known[key].items()}, {}
-    wall, own = time.perf_counter(), time.process_time()
+    wall, own, others = time.perf_counter(), time.process_time(), _others_s()
     speeds, failures = _measure(shape, device)
     wall, own = time.perf_counter() - wall, time.process_time() - own
     # What was measured while others had the processor is used now, and measured again next time.
-    busy = device.type == "cpu" and wall > _SHORT_S and own < _OWN_SHARE * wall
+    # Own time alone does not tell: threads that wait for each other take it too.
+    disturbed = own < _OWN_SHARE * wall or _others_s() - others > _OTHERS_SHARE * wall
+    busy = device.type == "cpu" and wall > _SHORT_S and disturbed
     if file is not None and not failures and not busy:
         kept = list(known.items())[1 - _KEPT :] if len(known) >= _KEPT else list(known.items())
         with suppress(OSError):
             _write(file, dict(kept) | {key: {kind: asdict(s) for kind, s in speeds.items()}})
     return speeds, failures
+
+
+def _others_s() -> float:
+    """Seconds that all cores together have worked for others, other virtual machines included."""
+    times = psutil.cpu_times()._asdict()
+    idle = times.get("idle", 0.0) + times.get("iowait", 0.0)
+    # Guests are counted among the users' as well.
+    guests = times.get("guest", 0.0) + times.get("guest_nice", 0.0)
+    return float(sum(times.values()) - idle - guests - time.process_time())
 
 
 def _key(shape: Shape, device: torch.device) -> str:
@@ -379,7 +398,10 @@ def _measure(shape: Shape, device: torch.device) -> tuple[dict[Kind, Speed], dic
     with torch.inference_mode(False), torch.no_grad():
         layers = [nn.Linear(c, r, False, device, torch.bfloat16) for r, c in linears]
         stacks: dict[Kind, list[nn.Linear]] = {}
+        packs = device.type == "cpu" and can_pack()
         for kind in get_args(Kind):
+            if kind == "w8" and not packs:
+                continue
             try:
                 stacks[kind] = _copies(layers, kind, device, copies)
                 _seconds(stacks[kind], 1, device)
@@ -407,10 +429,15 @@ def _copies(
     layers: Sequence[nn.Linear], kind: Kind, device: torch.device, copies: int
 ) -> list[nn.Linear]:
     """The layers as an engine would have them, several times over."""
-    if kind != "none":
+    if kind in ("nf4", "int8"):
         one = [_quantized(layer, kind, device) for layer in layers]
-    elif all(can_be_packed(layer) for layer in layers):
-        return [PackedLinear(layer) for _ in range(copies) for layer in layers]
+    elif kind == "w8" or all(can_be_packed(layer) for layer in layers):
+        rounded = kind == "w8"
+        return [
+            PackedLinear(layer, PackedWeights([layer], rounded=rounded))
+            for _ in range(copies)
+            for layer in layers
+        ]
     else:
         one = list(layers)
     return [copy.deepcopy(layer) for _ in range(copies) for layer in one]

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assistant.errors import InputError
 
-Quantize = Literal["auto", "none", "nf4", "int8"]
+Quantize = Literal["auto", "none", "nf4", "int8", "w8"]
 
 
 class Settings(BaseSettings):

@@ -15,7 +15,7 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration, Qwen2Config
 from assistant.engine import Engine, Sampling, Turn
 from assistant.engine.fast import FastReader, can_read
 from assistant.engine.reading import Reader
-from assistant.packed import PackedLinear, can_pack, pack_linears
+from assistant.packed import PackedLinear, PackedWeights, can_pack, pack_linears
 from assistant.quantize import quantize_model
 from assistant.settings import Settings
 from tests import tiny
@@ -134,6 +134,26 @@ def test_packed_layers_are_read_as_the_plain_ones() -> None:
         assert float((found - slow).square().mean().sqrt() / slow.std()) < 0.02
 
 
+@needs_packing
+def test_adapters_beside_packed_layers_are_heard() -> None:
+    """Some of the layers that are packed as one have an adapter, others have none."""
+    plain, packed = wide(), wide()
+    pack_linears(packed)
+    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "up_proj", "o_proj"])
+    for model in (plain, packed):
+        torch.manual_seed(1)
+        config.init_lora_weights = False
+        LoraModel(model, config, "some")
+        for parameter in model.parameters():
+            if parameter.dtype == torch.float32:
+                parameter.data = parameter.data.to(torch.bfloat16)
+    embeds = words(plain, 30)
+    slow = told(Reader(plain), embeds, (20, 1, 8, 1))
+    for reader in (FastReader(packed), Reader(packed)):
+        found = told(reader, embeds, (20, 1, 8, 1))
+        assert float((found - slow).square().mean().sqrt() / slow.std()) < 0.02
+
+
 def test_readers_go_on_where_others_stopped() -> None:
     model = llava()
     embeds = words(model, 30)
@@ -206,6 +226,24 @@ def test_a_packed_layer_gives_what_the_plain_one_gives(
         given = torch.randn(shape, dtype=torch.bfloat16)
         with torch.inference_mode():
             torch.testing.assert_close(layer(given), plain(given), atol=0.01, rtol=0.01)
+
+
+@needs_packing
+@pytest.mark.parametrize("biased", [False, True])
+def test_layers_that_are_packed_as_one_give_each_its_own(biased: bool) -> None:
+    torch.manual_seed(0)
+    plain = [nn.Linear(64, rows, biased, dtype=torch.bfloat16) for rows in (64, 32, 32)]
+    shared = PackedWeights(plain)
+    layers = [PackedLinear(x, shared, at) for x, at in zip(plain, (0, 64, 96), strict=True)]
+    given = [torch.randn(5, 64, dtype=torch.bfloat16) for _ in range(2)]
+    orders = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 0), (2, 1), (2, 1), (1, 1), (0, 1))
+    with torch.inference_mode():
+        for layer, input in orders:  # in any order, some of them twice
+            expected = plain[layer](given[input])
+            torch.testing.assert_close(layers[layer](given[input]), expected, atol=0.01, rtol=0.01)
+        weight = plain[1].weight.detach().clone()
+        assert layers[1].float().weight.equal(weight.float())
+        torch.testing.assert_close(layers[2](given[0]), plain[2](given[0]), atol=0.01, rtol=0.01)
 
 
 @needs_packing

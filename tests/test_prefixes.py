@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from assistant.engine import EncodedImage, Engine, Sampling, Turn, streams
+from assistant.engine import Answer, EncodedImage, Engine, Sampling, Stream, Turn, streams
 from assistant.engine.caches import ImageCache, PrefixCache
 from assistant.engine.fast import FastReader
 from assistant.images import LoadedImage
@@ -56,7 +56,10 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def idle() -> None:
     """Wait until no thread writes or reads ahead."""
-    streams._leave()
+    waited = time.monotonic() + 20
+    while any(each.name in (streams.WRITING, streams.AFTER) for each in threading.enumerate()):
+        assert time.monotonic() < waited
+        time.sleep(0.005)
 
 
 def conversation(
@@ -250,11 +253,254 @@ def test_a_stream_that_nobody_reads_any_more_stops(
     (worker,) = [each for each in threading.enumerate() if each.name == streams.WRITING]
     del stream
     gc.collect()
-    waited = time.monotonic() + 20
-    while worker.name == streams.WRITING and time.monotonic() < waited:
-        time.sleep(0.01)
+    idle()
     assert worker.name == streams.IDLE
     assert 1 < len(lengths) < 900
+
+
+# --- reading ahead
+
+
+def asked(engine: Engine, images: list[EncodedImage]) -> list[Turn]:
+    """A first question that was answered in a stream, and a second one."""
+    turns = [Turn("user", QUESTIONS[0], (images[0].id,))]
+    with engine.stream(turns, images, sampling=BRIEF) as stream:
+        list(stream)
+    idle()
+    assert stream.answer is not None
+    return [*turns, Turn("assistant", stream.answer.text), Turn("user", QUESTIONS[1])]
+
+
+def test_after_a_stream_the_next_question_computes_its_own_words_only(
+    engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = counted(monkeypatch)
+    turns = asked(engine, images)
+    first = list(lengths)
+    lengths.clear()
+    follow = engine.generate(turns, images, sampling=BRIEF)
+    own = engine.tokenizer(f"{QUESTIONS[1]}<|im_end|>\n<|im_start|>assistant\n")["input_ids"]
+    assert follow.computed == lengths[0] == len(own)
+    assert sum(first) == follow.reused, "everything before it was read, and nothing twice"
+    engine.forget()
+    plain = engine.generate(turns, images, sampling=BRIEF)
+    assert (plain.text, plain.reused) == (follow.text, 0)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        None,
+        "{% for m in messages %}{{ '[INST] ' if m.role == 'user' else '' }}{% for p in m.content %}"
+        "{{ '<jupyter_output>' if p.type == 'image' else p.text }}{% endfor %}"
+        "{{ ' [/INST]' if m.role == 'user' else '<|endoftext|>' }}{% endfor %}",
+        "{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}"
+        "{% for m in messages %}{% for p in m.content if p.type == 'image' %}"
+        "<jupyter_output>{% endfor %}{% endfor %}",
+    ],
+    ids=["its own", "another", "pictures last"],
+)
+def test_what_comes_next_is_found_for_any_template(
+    engine: Engine,
+    images: list[EncodedImage],
+    template: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if template is not None:
+        monkeypatch.setattr(engine.processor, "chat_template", template)
+    assert engine.prompts._image_token in engine.processor.chat_template or template is None
+    turns = [Turn("user", "What is it?", (images[0].id,))]
+    ahead = engine.prompts.ahead(turns, images, "A dog.")
+    if template is not None and template.startswith("{% for m in messages %}{% for"):
+        assert ahead is None
+        return
+    assert ahead is not None
+    said = [*turns, Turn("assistant", "A dog.")]
+    for question in ("Why?", "2 dogs?", "日本"):
+        prompt = engine.prompts.build([*said, Turn("user", question)], images)
+        assert prompt.keys[: len(ahead)] == ahead.keys
+        assert len(ahead) > len(engine.prompts.build(turns, images))
+
+
+def test_the_reader_does_not_wait_for_what_is_read_ahead(
+    engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> None:
+        began.set()
+        assert go.wait(20)
+
+    monkeypatch.setattr(engine, "_read_ahead", slow)
+    turns = [Turn("user", QUESTIONS[0], (images[0].id,))]
+    with engine.stream(turns, images, sampling=BRIEF) as stream:
+        assert "".join(stream)
+    assert stream.answer is not None
+    assert began.wait(20)
+    assert engine.generate(turns, images, sampling=BRIEF).text == stream.answer.text
+    go.set()
+    idle()
+
+
+def test_nothing_is_read_ahead_while_somebody_has_the_model(
+    engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [Turn("user", QUESTIONS[0], (images[0].id,))]
+    answer = engine.generate(turns, images, sampling=BRIEF)
+    lengths = counted(monkeypatch)
+    ahead = (turns, images, answer.text, engine.resolve(None), "")
+    with engine.alone():
+        other = threading.Thread(target=engine._read_ahead, args=ahead)
+        other.start()
+        other.join(20)
+        assert not other.is_alive()
+    assert lengths == []
+    engine._read_ahead(*ahead)
+    assert len(lengths) == 1
+
+
+def test_what_was_forgotten_is_not_read_again(
+    engine: Engine, images: list[EncodedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [Turn("user", QUESTIONS[0], (images[0].id,))]
+    answer = engine.generate(turns, images, sampling=BRIEF)
+    ahead = (turns, images, answer.text, engine.resolve(None), "")
+    read = FastReader.read
+
+    def forgetting(reader: FastReader, embeds: torch.Tensor) -> torch.Tensor:
+        engine.prefixes.forget()  # somebody deletes the conversation just now
+        return read(reader, embeds)
+
+    monkeypatch.setattr(FastReader, "read", forgetting)
+    engine._read_ahead(*ahead)
+    assert engine.prefixes.size == 0
+    engine._read_ahead(*ahead)
+    assert engine.prefixes.size == 0
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [Sampling(max_tokens=8, beams=2), Sampling(max_tokens=12, stop=("e", "a", "o"))],
+    ids=["beams", "stop strings"],
+)
+def test_nothing_is_read_ahead_of_answers_that_are_not_kept_whole(
+    engine: Engine,
+    images: list[EncodedImage],
+    sampling: Sampling,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead: list[object] = []
+    monkeypatch.setattr(engine, "_read_ahead", lambda *given: ahead.append(given))
+    turns = [Turn("user", QUESTIONS[0], (images[0].id,))]
+    list(engine.stream(turns, images, sampling=sampling))
+    engine.stream(turns, images, sampling=Sampling(max_tokens=900)).close()
+    idle()
+    assert not ahead
+
+
+# --- threads of streams
+
+
+def answer_of(text: str) -> Answer:
+    return Answer(text, 1, 0.0, "stop")
+
+
+def test_streams_one_after_the_other_share_a_thread() -> None:
+    threads = []
+
+    def write(_put: Any, _cancelled: threading.Event) -> Answer:
+        threads.append(threading.get_ident())
+        return answer_of("")
+
+    for _ in range(5):
+        list(Stream(write))
+    assert len(set(threads)) == 1
+
+
+def test_a_stream_inside_anothers_consumption_ends(
+    engine: Engine, images: list[EncodedImage]
+) -> None:
+    turns = [Turn("user", QUESTIONS[0], (images[0].id,))]
+    alone = "".join(engine.stream(turns, images, sampling=BRIEF))
+    outer = engine.stream(turns, images, sampling=BRIEF)
+    found = [next(outer)]
+    inner = ["".join(engine.stream(turns, images, sampling=BRIEF)) for _ in range(3)]
+    assert [*inner, "".join([*found, *outer])] == [alone] * 4
+
+
+def test_a_stream_inside_anothers_writing_ends() -> None:
+    def inner(put: Any, _cancelled: threading.Event) -> Answer:
+        put("in")
+        return answer_of("in")
+
+    def outer(put: Any, _cancelled: threading.Event) -> Answer:
+        put("".join(Stream(inner)) + "out")
+        return answer_of("inout")
+
+    assert list(Stream(outer)) == ["inout"]
+
+
+def test_many_streams_at_once_leave_few_threads() -> None:
+    go = threading.Event()
+
+    def write(put: Any, _cancelled: threading.Event) -> Answer:
+        assert go.wait(20)
+        put("a")
+        return answer_of("a")
+
+    many = [Stream(write) for _ in range(6)]
+    go.set()
+    assert ["".join(stream) for stream in many] == ["a"] * 6
+
+    def left() -> list[threading.Thread]:
+        return [each for each in threading.enumerate() if each.name.startswith("sightdesk-")]
+
+    idle()
+    waited = time.monotonic() + 20
+    while len(left()) > streams._KEPT and time.monotonic() < waited:
+        time.sleep(0.005)
+    assert 1 <= len(left()) <= streams._KEPT
+    streams._leave()
+    assert not left()
+    assert list(Stream(write)) == ["a"], "and there are new ones when they are needed"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_whatever_is_raised_reaches_the_reader_and_the_thread_lives(
+    failure: type[BaseException],
+) -> None:
+    def broken(put: Any, _cancelled: threading.Event) -> Answer:
+        put("half ")
+        raise failure("no more")
+
+    def write(_put: Any, _cancelled: threading.Event) -> Answer:
+        return answer_of(str(threading.get_ident()))
+
+    before = Stream(write)
+    list(before)
+    stream = Stream(broken)
+    assert next(stream) == "half "
+    with pytest.raises(failure, match="no more"):
+        next(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
+    after = Stream(write)
+    list(after)
+    assert after.answer == before.answer, "the same thread wrote both"
+
+
+def test_what_fails_after_an_answer_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    def write(put: Any, _cancelled: threading.Event) -> Answer:
+        put("whole")
+        return answer_of("whole")
+
+    def broken(_answer: Answer) -> None:
+        raise RuntimeError("no memory")
+
+    assert list(Stream(write, broken)) == ["whole"]
+    idle()
+    assert "no memory" in caplog.text
+    assert list(Stream(write)) == ["whole"]
 
 
 @pytest.mark.parametrize("beams", [2, 4])

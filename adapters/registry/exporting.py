@@ -132,7 +132,7 @@ def merge(
     with appearing_folder(out) as folder:
         report("Writing", None)
         save_portable(merged, ground.processor, folder)
-        if quantize != "none":
+        if quantize in ("nf4", "int8"):
             report("Quantizing", None)
             _quantize(folder, quantize, merged, ground.processor)
         _write_notes(folder, files, ground.name, quantize)

@@ -30,7 +30,7 @@ AdapterOption = Annotated[
     typer.Option("--adapter", help="Name or directory of an adapter.", show_default=False),
 ]
 QuantizeOption = Annotated[
-    Literal["auto", "none", "nf4", "int8"] | None,
+    Literal["auto", "none", "nf4", "int8", "w8"] | None,
     typer.Option("--quantize", help="How the model is kept in memory.", show_default=False),
 ]
 SeedOption = Annotated[

@@ -34,7 +34,7 @@ def chat(
     ] = "127.0.0.1",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no window.")] = False,
     quantize: Annotated[
-        Literal["auto", "none", "nf4", "int8"] | None,
+        Literal["auto", "none", "nf4", "int8", "w8"] | None,
         typer.Option(help="How the model is kept in memory.", show_default=False),
     ] = None,
 ) -> None:

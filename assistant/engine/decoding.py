@@ -131,7 +131,12 @@ def _opened(model: Any, prompt: Prompt, most: int, prefixes: PrefixCache, scope:
     known: Layers | None = None
     if layers is not None and length:
         known = tuple((keys[:, :, :length], values[:, :, :length]) for keys, values in layers)
-    return (FastReader if can_read(model) else Reader)(model, known)
+    return reader_of(model, known)
+
+
+def reader_of(model: Any, layers: Layers | None = None) -> Reader:
+    """The quickest reader that a model can have."""
+    return (FastReader if can_read(model) else Reader)(model, layers)
 
 
 def _chooser(

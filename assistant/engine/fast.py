@@ -84,24 +84,20 @@ class FastReader(Reader):
                 grown[:, :, :, :start] = memory[:, :, :, :start]
             self._memory = memory = grown
         cosine, sine = self._turns(embeds, start, end)
-        sight = self._sight(start, end, embeds.device)
+        sight = self._sight(start, end, embeds)
         heads, shared, width = self._heads, self._shared, self._width
         hidden = embeds
         for block, kept in zip(self._blocks, memory, strict=True):
-            normed = functional.rms_norm(hidden, hidden.shape[-1:], block.before, block.epsilon)
+            normed = _normed(hidden, block.before, block.epsilon)
             whole = block.look(normed).view(count, heads + 2 * shared, width)
             both = whole[:, : heads + shared]
-            both = torch.addcmul(both * cosine, both.roll(width // 2, -1), sine).transpose(0, 1)
+            both = (both * cosine + both.roll(width // 2, -1) * sine).transpose(0, 1)
             kept[0, :, start:end] = both[heads:]
             kept[1, :, start:end] = whole[:, heads + shared :].transpose(0, 1)
-            # Queries of one key head stand below each other: [1, shared, group * T, width].
-            asked = both[:heads].reshape(1, shared, -1, width)
-            seen = functional.scaled_dot_product_attention(
-                asked, kept[:1, :, :end], kept[1:, :, :end], sight, scale=self._scale
-            )
-            seen = seen.reshape(heads, count, width).transpose(0, 1).reshape(count, heads * width)
+            seen = self._seen(both[:heads], kept[:1, :, :end], kept[1:, :, :end], sight)
+            seen = seen.transpose(0, 1).reshape(count, heads * width)
             hidden = hidden + block.mix(seen)
-            normed = functional.rms_norm(hidden, hidden.shape[-1:], block.between, block.epsilon)
+            normed = _normed(hidden, block.between, block.epsilon)
             gate, through = block.widen(normed).chunk(2, -1)
             hidden = hidden + block.down(block.bend(gate) * through)
         self._length = end
@@ -133,13 +129,37 @@ class FastReader(Reader):
         sine = torch.cat((-sine[0, :, :half], sine[0, :, half:]), -1)
         return cosine[0, :, None], sine[:, None]
 
-    def _sight(self, start: int, end: int, device: torch.device) -> torch.Tensor | None:
-        """What each token of each query head of a group sees; None is everything."""
+    def _sight(self, start: int, end: int, like: torch.Tensor) -> torch.Tensor | None:
+        """What each token sees where there is something before the first, ``[group * T, end]``.
+
+        It is added to the scores: 0 where something is seen, minus infinity elsewhere.
+        """
         count = end - start
-        if count == 1:
+        if count == 1 or start == 0:
             return None
-        seen = torch.ones((count, end), dtype=torch.bool, device=device).tril(start)
-        return seen.repeat(self._heads // self._shared, 1)
+        hidden = like.new_full((count, end), -torch.inf).triu(start + 1)
+        return hidden.repeat(self._heads // self._shared, 1)
+
+    def _seen(
+        self,
+        asked: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        sight: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Attention of queries ``[heads, T, width]`` to keys and values ``[1, shared, L, width]``.
+
+        Queries that share a key head stand below each other, as if they were further tokens, unless
+        there is nothing before the first token: then each sees those up to itself.
+        """
+        heads, count, width = asked.shape
+        causal = sight is None and count > 1
+        if not causal:
+            asked = asked.reshape(self._shared, -1, width)
+        found = functional.scaled_dot_product_attention(
+            asked[None], keys, values, sight, is_causal=causal, scale=self._scale, enable_gqa=causal
+        )
+        return found.reshape(heads, count, width)
 
 
 def can_read(model: Any) -> bool:
@@ -173,6 +193,13 @@ def _block(layer: Any) -> _Block:
         _side_by_side(mlp.down_proj),
         functional.silu if isinstance(mlp.act_fn, (nn.SiLU, SiLUActivation)) else mlp.act_fn,
     )
+
+
+def _normed(hidden: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """RMSNorm, rounded where `LlamaRMSNorm` rounds, so that not a bit differs."""
+    full = hidden.float()
+    full = full * torch.rsqrt(full.pow(2).mean(-1, keepdim=True) + epsilon)
+    return weight * full.to(hidden.dtype)
 
 
 def _side_by_side(*layers: Any) -> Apply:

@@ -6,7 +6,6 @@ Whatever takes an ``adapter`` takes the name or directory of one that is stacked
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from assistant.engine import eyes
 from assistant.engine.adapters import GROUND, Adapter, Adapters
 from assistant.engine.caches import ImageCache, PrefixCache
+from assistant.engine.lock import ModelLock
 from assistant.engine.prompt import Prompt, PromptBuilder, embed
 from assistant.engine.values import EncodedImage, Turn
 from assistant.errors import InputError
@@ -66,7 +66,7 @@ class Holder:
         self.prefixes = PrefixCache(prefix_bytes)
         self.tower: Any = getattr(base.model.model, "vision_tower", None)
         self._images = ImageCache(_IMAGE_BYTES)
-        self._lock = threading.RLock()
+        self._lock = ModelLock()
         self._stack = Adapters(
             base.model,
             ground or Adapter(adapter or GROUND, labels=labels),
@@ -198,7 +198,7 @@ class Holder:
             return None
         with self._lock:
             pooled = eyes.ground_pooled(image, self.tower)
-        return None if pooled is None else judge(pooled, self.tower, shipped_domain())
+            return None if pooled is None else judge(pooled, self.tower, shipped_domain())
 
     # --- prompts
 

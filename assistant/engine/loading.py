@@ -9,6 +9,7 @@ import torch
 
 from assistant.adapter_files import AdapterFiles, check_fits, find_adapter
 from assistant.engine.adapters import only_merged
+from assistant.engine.lock import dismiss_helpers
 from assistant.errors import InputError, WeightsError
 from assistant.fingerprint import BaseIdentity, identify_base
 from assistant.llava import (
@@ -98,13 +99,19 @@ def load_ground(
         raise WeightsError(
             f"The base {name!r} does not take pictures; give one of the LLaVA family."
         )
-    if kind != "none" and kept is None:
+    if kind in ("nf4", "int8") and kept is None:
         report("Quantizing the model", None)
         quantize_model(loaded.model, kind, device)
     settle(loaded.model, device)
-    if kind == "none":
-        pack_linears(loaded.model)
+    if kind in ("none", "w8"):
+        packed = pack_linears(loaded.model, rounded=kind == "w8")
+        if kind == "w8" and not packed:
+            raise InputError(
+                "Quantization 'w8' is for processors with products in bfloat16, and not for CUDA; "
+                "use --quantize none."
+            )
         release_memory()
+    dismiss_helpers()
     return Ground(loaded, kind, settings, merged, stacked, known)
 
 

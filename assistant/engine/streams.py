@@ -24,8 +24,8 @@ Write = Callable[[Callable[[str], None], threading.Event], Answer]
 After = Callable[[Answer], None]
 """What may be done once the reader has the whole answer; it must not wait for anybody."""
 
-WRITING, IDLE = "sightdesk-write", "sightdesk-idle"
-"""Names of threads that write, and of those that wait for the next stream."""
+WRITING, AFTER, IDLE = "sightdesk-write", "sightdesk-after", "sightdesk-idle"
+"""Names of threads by what they do: those that are idle wait for the next stream."""
 
 _KEPT = 2  # idle threads; only one at a time has the model
 _LEAVE_S = 5.0
@@ -67,13 +67,14 @@ class _Writer(threading.Thread):
                 desk.answer = job.write(desk.pieces.put, desk.cancelled)
             except BaseException as error:  # handed to the reader, which raises it
                 desk.failure = error
-            self.name = IDLE
+            self.name = IDLE if job.after is None else AFTER
             # Before the reader goes on, so that its next question finds this thread.
             staying = _put_back(self)
             desk.pieces.put(None)
             desk.done.set()
             if job.after is not None and desk.answer is not None and self.jobs.empty():
                 self._afterwards(job.after, desk.answer)
+            self.name = IDLE
             del job, desk  # the next one may be long in coming
             if not staying:
                 return

@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-KINDS = ("none", "nf4", "int8")
+KINDS = ("none", "nf4", "int8", "w8")
 PROMPT, ANSWER, ROUNDS = 256, 32, 5
 
 
@@ -89,21 +89,22 @@ def measure(kind: str, base: str | None, adapter: str | None) -> dict[str, float
 def speeds(model: Any) -> tuple[float, float]:
     """Tokens a second of the language model: a prompt at once, then word by word after it."""
     import torch
-    from transformers import DynamicCache
 
-    ids = torch.arange(100, 100 + PROMPT, device=model.device).unsqueeze(0)
+    from assistant.engine.decoding import reader_of
+
+    table = model.get_input_embeddings()
     prompts, tokens = [], []
     with torch.inference_mode():
+        prompt = table(torch.arange(100, 100 + PROMPT, device=model.device))
         for _ in range(ROUNDS + 1):
-            cache = DynamicCache(config=model.config.get_text_config())
+            reader = reader_of(model)
             started = time.perf_counter()
-            logits = model(input_ids=ids, past_key_values=cache, logits_to_keep=1).logits
+            logits = reader.read(prompt)
             settle(model.device)
             prompts.append(time.perf_counter() - started)
             started = time.perf_counter()
             for _ in range(ANSWER):
-                last = logits[:, -1:].argmax(-1)
-                logits = model(input_ids=last, past_key_values=cache, logits_to_keep=1).logits
+                logits = reader.read(table(logits.argmax(-1)))
             settle(model.device)
             tokens.append(time.perf_counter() - started)
     return PROMPT / median(prompts[1:]), ANSWER / median(tokens[1:])
