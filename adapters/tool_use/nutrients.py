@@ -1,0 +1,71 @@
+"""Nutrition tables, in one of two languages or both."""
+
+from __future__ import annotations
+
+from adapters.tool_use.attributes import Attribute, number
+
+
+def nutrient(
+    name: str, english: str, swedish: str, low: float, high: float, *units: str
+) -> Attribute:
+    """A line of a nutrition table, in one of two languages or both."""
+    written = (
+        f"{swedish} ca {{v}}",
+        f"{english} ca {{v}}",
+        f"{english} ({swedish}) ca {{v}}",
+        f"{english}: {{v}}",
+        f"{swedish} ({english}) ca {{v}}",
+    )
+    return Attribute(
+        name,
+        lambda rng: f"{number(rng, low, high)} {rng.choice(units)}",
+        written,
+        (f"It has {{v}} of {english} per 100 gram.",),
+        (
+            f"How much {english} is in {{p}}?",
+            f"how much {english} does {{p}} have",
+            f"What is the {english} content of {{p}}?",
+            f"{english} in {{p}}?",
+            f"Tell me the {english} of {{p}} per 100 g.",
+            f"How many grams of {english} are there in 100 grams of {{p}}?"
+            if "gram" in units
+            else f"what's the amount of {english} in {{p}}?",
+            f"is {{p}} high in {english}?",
+        ),
+        f"The {english} content of {{p}} is about {{v}} per 100 gram.",
+    )
+
+
+NUTRIENTS = (
+    nutrient("fat", "fat", "fett", 0, 40, "gram", "g"),
+    nutrient("saturated", "saturated fat", "varav mättat fett", 0, 20, "gram", "g"),
+    nutrient("carbohydrate", "carbohydrate", "kolhydrat", 0, 80, "gram", "g"),
+    nutrient("sugars", "sugars", "varav sockerarter", 0, 40, "gram", "g"),
+    nutrient("protein", "protein", "protein", 0, 30, "gram", "g"),
+    nutrient("salt", "salt", "salt", 0, 3, "gram", "g"),
+    nutrient("fibre", "fibre", "fiber", 0, 12, "gram", "g"),
+    nutrient("calcium", "calcium", "kalcium", 40, 400, "milligram", "mg"),
+    nutrient("vitamin C", "vitamin C", "vitamin C", 1, 80, "milligram", "mg"),
+    nutrient("vitamin D", "vitamin D", "vitamin D", 0.3, 3, "mikrogram", "microgram"),
+    Attribute(
+        "energy",
+        lambda rng: f"{rng.randint(15, 560)} {rng.choice(('kilokalori', 'kcal', 'kilokalori'))}",
+        (
+            "energi ca {v}",
+            "energy (energi) ca {v}",
+            "energy ca {v}",
+            "Energy: {v}",
+            "energi (energy) ca {v}",
+        ),
+        ("It gives {v} per 100 gram.",),
+        (
+            "How many calories does {p} have?",
+            "how much energy is in {p}?",
+            "calories in {p}",
+            "What is the energy value of {p}?",
+            "how many kcal per 100 g of {p}",
+            "Is {p} high in calories?",
+        ),
+        "The energy of {p} is about {v} per 100 gram.",
+    ),
+)

@@ -1,0 +1,87 @@
+"""Decisions and answers as packed prompts: what they share stands once, at the root of a tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.packing import Segment, Tree
+from adapters.tool_use.answers import Sheet
+from adapters.tool_use.requests import Page
+from assistant.desk_prompts import answer_system, decision_system, shortened
+
+
+@dataclass(frozen=True)
+class Known:
+    """A tree, and for each of its learnt segments, in order, what kind it is."""
+
+    tree: Tree
+    kinds: tuple[str, ...]
+
+
+class DeskTokens:
+    """The token ids of the parts of a prompt, equal to what the processor's template gives."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def _marks(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def _words(self, text: str) -> tuple[int, ...]:
+        """Special tokens that stand in a text are ordinary characters there."""
+        ids = self._tokenizer.encode(
+            text.strip(), add_special_tokens=False, split_special_tokens=True
+        )
+        return tuple(ids)
+
+    def turn(self, role: str, text: str, *, first: bool = False) -> tuple[int, ...]:
+        """A whole turn that the model reads."""
+        start = f"{'' if first else chr(10)}<|im_start|>{role}\n"
+        return (*self._marks(start), *self._words(text), *self._marks("<|im_end|>"))
+
+    def opened(self) -> tuple[int, ...]:
+        """The start of a turn that the model writes."""
+        return self._marks("\n<|im_start|>assistant\n")
+
+    def written(self, text: str) -> tuple[int, ...]:
+        """What it writes, and that it ends there."""
+        return (*self._words(text), *self._marks("<|im_end|>"))
+
+    def decisions(self, page: Page) -> Known:
+        """A list of tools with all its conversations."""
+        root = self.turn("system", decision_system(page.tools), first=True)
+        segments = [Segment(root, -1)]
+        kinds: list[str] = []
+        for case in page.cases:
+            above = 0
+            read: tuple[int, ...] = ()
+            for line in case.lines:
+                if not line.learnt:
+                    read = (*read, *self.turn(line.role, line.text))
+                    continue
+                segments.append(Segment((*read, *self.opened()), above))
+                ids = self.written(line.text)
+                segments.append(Segment(ids, len(segments) - 1, _weight(ids)))
+                kinds.append(case.kind)
+                above = len(segments) - 1
+                read = ()
+        return Known(Tree([], tuple(segments)), tuple(kinds))
+
+    def answers(self, sheet: Sheet) -> Known:
+        """Sources with all that is asked of them."""
+        root = self.turn("system", answer_system(sheet.sources), first=True)
+        segments = [Segment(root, -1)]
+        kinds: list[str] = []
+        for asked in sheet.asked:
+            question = self.turn("user", shortened(asked.question, 600))
+            segments.append(Segment((*question, *self.opened()), 0))
+            ids = self.written(asked.answer)
+            segments.append(Segment(ids, len(segments) - 1, _weight(ids)))
+            kinds.append("unknown" if asked.answer == "unknown" else "known")
+        return Known(Tree([], tuple(segments)), tuple(kinds))
+
+
+def _weight(ids: tuple[int, ...]) -> float:
+    """A long answer counts more than a short one, but not in proportion: most of it is copied."""
+    return float(len(ids)) ** -0.5
