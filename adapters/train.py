@@ -58,6 +58,17 @@ def tune_allocator() -> None:
         return
 
 
+def trim_allocator() -> None:
+    """Give the kernel back what is free, now; see `tune_allocator`.
+
+    Where the sizes of a step differ from those of the last one, the holes that they leave add up.
+    """
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        return
+
+
 def prepare(model: Any, recipe: Recipe) -> PeftModel:
     """Attach LoRA to the language model and make the projector trainable, both in float32."""
     torch.manual_seed(recipe.seed)

@@ -95,7 +95,7 @@ def train_command(
 
     console = Console(stderr=True)
     order = Order(data, val, replay, out, recipe, name, terms, format)
-    view = _View(console, as_json)
+    view = View(console, as_json)
     with training_folder(out, resume=resume, keep=plan_only), view:
         run = Run(order, settings, progress=view.progress, watch=view.step)
         run.prepare()
@@ -134,7 +134,7 @@ def name_of(data: Path) -> str:
     return name
 
 
-class _View:
+class View:
     """Progress on stderr; with ``--json`` reports on stdout, one object a line."""
 
     def __init__(self, console: Any, as_json: bool) -> None:
@@ -150,7 +150,7 @@ class _View:
         self._scores: dict[str, str] = {}
         self._told = ("", 0)
 
-    def __enter__(self) -> _View:
+    def __enter__(self) -> View:
         self._bar.start()
         return self
 

@@ -16,6 +16,7 @@ from adapters.tool_use.tools import OWN, ForeignTool, foreign_tools, renamed
 from adapters.tool_use.wording import named, pronoun, typed
 from adapters.tool_use.words import SAYINGS, WORDS
 from assistant.desk_prompts import (
+    CALL,
     FINISH,
     SAY,
     Exchange,
@@ -47,6 +48,11 @@ class Case:
 
     kind: str
     lines: tuple[Learnt, ...]
+
+    def calls(self) -> set[str]:
+        """Names of the tools that are called."""
+        written = (line.text for line in self.lines if line.role == "assistant")
+        return {text.split()[1] for text in written if text.startswith(CALL)}
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,8 @@ class Requests:
                 continue
             (name,) = rng.choices(list(kinds), [weight for weight, _ in kinds.values()])
             case = kinds[name][1](rng)
+            while not case.calls() <= set(own):  # what came before may have needed another tool
+                case = kinds[name][1](rng)
             cases.append(replace(case, kind=name))
         return Page(tuple(lines), tuple(cases))
 

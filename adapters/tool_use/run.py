@@ -16,6 +16,7 @@ import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 
+from adapters.lora import start_from
 from adapters.precision import faster_dtype
 from adapters.tool_use.task import Knobs, ToolUseTask
 from adapters.train import LORA_TARGETS, tune_allocator
@@ -38,12 +39,17 @@ def train(
     knobs: Knobs,
     *,
     steps: int,
+    start: Path | None = None,
     progress: Progress | None = None,
     watch: Callable[[StepReport], None] | None = None,
 ) -> bool:
     """Train on the embedded base and write ``out/adapter``; False if it was stopped before.
 
+    Args:
+        start: an adapter that an earlier training made, to go on from.
+
     Raises:
+        AdapterError: ``start`` is of another rank, or the result cannot be written.
         DataError: the loss is no number, or a checkpoint is damaged or of another run.
         WeightsError: the base cannot be had.
     """
@@ -70,6 +76,8 @@ def train(
     for parameter in adapted.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+    if start is not None:
+        start_from(adapted, start)
     task = ToolUseTask(adapted, base.processor.tokenizer, knobs)
     identity = identify_base(path, ground)
     out.mkdir(parents=True, exist_ok=True)
@@ -87,7 +95,7 @@ def train(
             task,
             out,
             limits,
-            identity=_identity(knobs, steps, identity.fingerprint),
+            identity=_identity(knobs, steps, identity.fingerprint, start),
             processes=Processes.join(),
             stop=stop,
             watch=watch,
@@ -130,9 +138,11 @@ def train(
     return True
 
 
-def _identity(knobs: Knobs, steps: int, fingerprint: str) -> str:
+def _identity(knobs: Knobs, steps: int, fingerprint: str, start: Path | None) -> str:
     """Names knobs, base and material, so that no training goes on from another one's state."""
     digest = hashlib.sha256(json.dumps([asdict(knobs), steps, fingerprint]).encode())
+    if start is not None:
+        digest.update((start / WEIGHTS_FILE).read_bytes())
     for name in ("pages.jsonl", "tools.jsonl", "requests.json", "words.json"):
         digest.update(files("adapters.tool_use").joinpath(name).read_bytes())
     return digest.hexdigest()

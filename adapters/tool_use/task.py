@@ -16,7 +16,10 @@ from adapters.packing import Batch, collate, fill_rows
 from adapters.tool_use.answers import Sheets
 from adapters.tool_use.requests import Requests
 from adapters.tool_use.trees import DeskTokens, Known
+from adapters.train import trim_allocator
 from adapters.tune.loop import Group, Tensors
+
+_TRIM = 4  # steps after which a process of several gigabytes of holes is one of one
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,12 @@ class Knobs:
     seed: int = 0
     rank: int = 12
     alpha: int = 24
-    rate: float = 1e-3
+    rate: float = 8e-4
     weight_decay: float = 0.01
     decisions: int = 1
     answers: int = 2
-    conversations: int = 10
-    held: int = 24
+    conversations: int = 5
+    held: int = 10
 
 
 class ToolUseTask:
@@ -93,6 +96,8 @@ class ToolUseTask:
     def updated(self, step: int) -> None:
         """Merge the factors anew."""
         self._merged.refresh()
+        if step % _TRIM == 0:
+            trim_allocator()
 
     def buffers(self) -> Tensors:
         """None: everything is in the parameters."""
