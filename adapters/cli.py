@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adapters import agent_cli
 from adapters.adapters_cli import adapters_app
 from adapters.evaluate_cli import evaluate_app
 from adapters.questions_cli import questions_command
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from adapters.mixture import Source
+
+agent_cli.register(evaluate_app)
 
 # Shares of the tokens of a run: captions need the most, the other two are learnt quickly.
 _SHARES = {"captions": 0.70, "labels": 0.13, "pairs": 0.17}

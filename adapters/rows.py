@@ -88,14 +88,14 @@ def bad_row(where: str, problem: str) -> DataError:
 
 
 def _read(file: Path, parse: Callable[[str, Path, dict[str, Any]], RowT]) -> list[RowT]:
-    rows = [parse(where, file.parent, record) for where, record in _records(file)]
+    rows = [parse(where, file.parent, record) for where, record in records(file)]
     if not rows:
         raise DataError(f"{file} holds no rows; give a file with one JSON object a line.")
     return rows
 
 
-def _records(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (file:line, object) for every line that is not blank."""
+def records(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (file:line, object) for every line that is not blank; raises as `read_captions`."""
     for number, raw in enumerate(_lines(file), start=1):
         where = f"{file}:{number}"
         if len(raw) > MAX_ROW_BYTES:

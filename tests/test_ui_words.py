@@ -21,11 +21,11 @@ LEAST_CONTRAST = 4.5
 
 
 def used_keys() -> set[str]:
-    """First arguments of all calls `say("…")`; a key that is no constant is a failure."""
+    """First arguments of all calls `say("…")` or `ask("…")`, which must be constants."""
     found = set()
     for path in ROOM.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("say", "self._say"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("say", "self._say", "ask"):
                 assert isinstance(node.args[0], ast.Constant), f"{path.name}: {ast.unparse(node)}"
                 found.add(str(node.args[0].value))
     return found

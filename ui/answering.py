@@ -66,7 +66,7 @@ def write_answer(
         except SightdeskError as error:
             written.state, written.error = "failed", str(error)
         finally:
-            _keep(desk, job.exchange, written, again=job.again, without=job.without)
+            keep(desk, job.exchange, written, again=job.again, without=job.without)
 
 
 def _turns(desk: Desk, exchange: Exchange, *, without: bool) -> list[Turn]:
@@ -175,9 +175,10 @@ def _note_caution(seen: list[Evidence], written: Written) -> None:
         written.details["caution"] = notable(doubtful)
 
 
-def _keep(
-    desk: Desk, exchange: Exchange, written: Written, *, again: bool, without: bool
+def keep(
+    desk: Desk, exchange: Exchange, written: Written, *, again: bool, without: bool = False
 ) -> None:  # fmt: skip
+    """Keep in `desk` what was written, beside or instead of what is there."""
     text = written.text.strip()
     kept = {key: exchange.details[key] for key in ("about", "left_out") if key in exchange.details}
     if without:

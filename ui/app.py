@@ -1,4 +1,4 @@
-"""The pages: the chat, and one to train an adapter on one's own photos.
+"""The pages: the chat, one to train an adapter on one's own photos, one for tickets.
 
     streamlit run ui/app.py
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.session import get_courier
+
 HERE = Path(__file__).parent
 
 
@@ -19,8 +21,10 @@ def main() -> None:
     pages = [
         st.Page(HERE / "chat.py", title="Sightdesk", default=True),
         st.Page(HERE / "train.py", title="Sightdesk", url_path="train"),
+        st.Page(HERE / "tickets.py", title="Sightdesk", url_path="tickets"),
     ]
-    # Each page has a link to the other in its own sidebar.
+    get_courier()
+    # Each page has links to the others in its own sidebar.
     st.navigation(pages, position="hidden").run()
 
 

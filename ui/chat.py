@@ -16,10 +16,12 @@ import streamlit as st
 from assistant.errors import SightdeskError
 from ui.composer import draw_composer, take_message
 from ui.desk import Desk, Job
+from ui.desk_welcome import draw_desk_welcome
 from ui.dialogs import draw_dialog
 from ui.exchange import draw_exchange, draw_live
 from ui.plain import escape_markdown
-from ui.session import get_desk, get_room, get_words
+from ui.replies import draw_ticket_line
+from ui.session import desk_answers, get_agents, get_desk, get_room, get_words
 from ui.style import draw_style
 from ui.threads import draw_list, draw_model, draw_sidebar
 from ui.troubles import draw_error, draw_notices, draw_trouble
@@ -53,8 +55,11 @@ def main() -> None:
     engine = load_engine(body, say)
     job = None
     if engine is not None:
-        draw_model(place, desk, engine, say)
-        message = draw_composer(desk, say)
+        by_desk = desk_answers(desk)
+        if by_desk:
+            get_agents().warm()
+        draw_model(place, desk, engine, say, get_agents() if by_desk else None)
+        message = draw_composer(desk, say, by_desk=by_desk)
         if message is not None:
             job = send(desk, say, message.text, message.files, from_box=True)
         elif st.session_state.pop("describe", False):
@@ -79,7 +84,10 @@ def draw_body(desk: Desk, say: Words, engine: Engine | None, job: Job | None) ->
         draw_title(desk, say)
     elif engine is not None:
         with welcome.container():
-            draw_welcome(desk, say, engine)
+            if desk_answers(desk):
+                draw_desk_welcome(desk, say, engine)
+            else:
+                draw_welcome(desk, say, engine)
     draw_trouble(desk, say)
     if desk.hidden:
         st.button(
@@ -100,6 +108,7 @@ def draw_body(desk: Desk, say: Words, engine: Engine | None, job: Job | None) ->
     for _ in range(desk.drawn - len(desk.exchanges)):
         st.empty()
     desk.drawn = len(desk.exchanges)
+    draw_ticket_line(desk, say)
     if desk.hint:
         st.info(say("add_photo_hint"), icon=":material/add_photo_alternate:")
     draw_notices(desk, say)
@@ -178,7 +187,7 @@ def load_engine(body: DeltaGenerator, say: Words) -> Engine | None:
 
 def send(desk: Desk, say: Words, text: str, files: list, *, from_box: bool) -> Job:
     """A message becomes an exchange whose answer is to be written, or a notice."""
-    message = take_message(desk, say, text, files)
+    message = take_message(desk, say, text, files, needs_photo=not desk_answers(desk))
     if message is None:
         st.rerun()
     exchange = desk.ask(message.text, message.photos, left_out=message.left_out)
@@ -195,8 +204,19 @@ def take_up(desk: Desk) -> Job | None:
         added = desk.ask_again(exchange, edited[1])
         return Job(added) if added is not None else None
     if task is not None and (exchange := desk.find(task[1])) is not None:
+        if task[0] == "person":
+            added = desk.ask(words_for_a_person(exchange.shown), [])
+            return Job(added) if added is not None else None
         return Job(exchange, again=task[0] == "again", without=task[0] == "without")
     return None
+
+
+def words_for_a_person(question: str) -> str:
+    """How a customer asks for a person, in the language of the question before."""
+    from assistant.languages import language_of
+    from assistant.languages import say as say_in
+
+    return say_in("ask_person", language_of(question))
 
 
 def remember_thread(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -14,6 +14,8 @@ from assistant.settings import get_settings
 from ui.conversation import MAX_PHOTOS
 from ui.photos import FILE_TYPES, Photo, open_photos
 from ui.plain import escape_markdown, one_line
+from ui.replies import open_ticket
+from ui.session import desk_by_default
 
 if TYPE_CHECKING:
     from streamlit.typing import ChatInputValue
@@ -34,8 +36,12 @@ SLIDERS: Final = {
 SIDES: Final = (None, 1024, 512, 260, 128)
 
 
-def draw_composer(desk: Desk, say: Words) -> ChatInputValue | None:
-    """The bottom of the page; returns what was sent in this run."""
+def draw_composer(desk: Desk, say: Words, *, by_desk: bool = False) -> ChatInputValue | None:
+    """The bottom of the page; returns what was sent in this run.
+
+    Args:
+        by_desk: the support desk answers, which needs no photo.
+    """
     if desk.draft is not None:
         st.session_state["message"] = desk.draft
         desk.draft = None
@@ -50,9 +56,10 @@ def draw_composer(desk: Desk, say: Words) -> ChatInputValue | None:
                 key="adjust",
             ):
                 draw_adjust(desk, say)
+            draw_who(desk, say, by_desk=by_desk)
     # Outside of `st.bottom`, where it goes by itself: only so does the page follow an answer down.
     return st.chat_input(
-        say("ask"),
+        _placeholder(desk, say, by_desk=by_desk),
         key="message",
         max_upload_size=-(-get_settings().max_image_bytes // 2**20),
         accept_file="multiple",
@@ -71,10 +78,15 @@ class Message:
     """Photos that were too many."""
 
 
-def take_message(desk: Desk, say: Words, text: str, files: list[Any]) -> Message | None:
+def take_message(
+    desk: Desk, say: Words, text: str, files: list[Any], *, needs_photo: bool = True
+) -> Message | None:
     """A message that can be sent; None where it cannot, and the notices say why.
 
     Then nothing is lost: the text is in the box again, the photos are in the tray.
+
+    Args:
+        needs_photo: whoever answers can say nothing where no photo was shown yet.
     """
     limit = get_settings().max_question_chars
     opened = open_photos(files, MAX_PHOTOS - len(desk.tray))
@@ -87,7 +99,7 @@ def take_message(desk: Desk, say: Words, text: str, files: list[Any]) -> Message
     if problems:
         desk.draft, desk.tray, desk.notices = text, photos, problems
         return None
-    if not photos and not has_photo(desk):
+    if not photos and (needs_photo or not text.strip()) and not has_photo(desk):
         desk.draft, desk.hint = text, True
         return None
     return Message(text, photos, opened.left_out)
@@ -96,6 +108,40 @@ def take_message(desk: Desk, say: Words, text: str, files: list[Any]) -> Message
 def has_photo(desk: Desk) -> bool:
     """Whether the conversation is about a photo already."""
     return any(e.used or e.details.get("about") for e in desk.exchanges)
+
+
+# --- who answers
+
+
+def draw_who(desk: Desk, say: Words, *, by_desk: bool) -> None:
+    """Who answers, and the way to change it, where there is a choice to speak of."""
+    if not (by_desk or desk.preferences.desk is not None or desk_by_default()):
+        return
+    names = {"desk": say("desk"), "photo": say("photo_model")}
+    st.menu_button(
+        names["desk" if by_desk else "photo"],
+        list(names),
+        key="who",
+        icon=":material/support_agent:" if by_desk else ":material/visibility:",
+        type="tertiary",
+        format_func=lambda name: names[name],
+        help=say("answers_hint"),
+        on_click=_choose_who,
+        args=(desk,),
+    )
+
+
+def _choose_who(desk: Desk) -> None:
+    if (chosen := st.session_state["who"]) is not None:
+        desk.set_preferences(replace(desk.preferences, desk=chosen == "desk"))
+
+
+def _placeholder(desk: Desk, say: Words, *, by_desk: bool) -> str:
+    """What the message box says when it is empty."""
+    if not by_desk:
+        return say("ask")
+    ticket = open_ticket(desk)
+    return say("ask_desk") if ticket is None else say("ask_desk_ticket", id=ticket.id)
 
 
 # --- photos that wait

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assistant.prompts import DESCRIBE
+from ui.telling import is_by_desk, without_marks
 
 if TYPE_CHECKING:
     from assistant.engine import Turn
@@ -42,11 +43,14 @@ def make_turns(exchanges: Sequence[Exchange]) -> list[Turn]:
     from assistant.engine import Turn
 
     *earlier, last = exchanges
-    answered = [exchange for exchange in earlier if exchange.answer]
+    # What a person answered stands to no question, and the model was not there.
+    answered = [each for each in earlier if each.answer and each.details.get("by") != "person"]
     told = {exchange.id for exchange in [*answered[-(MAX_TOLD - 1) :], last]}
     turns: list[Turn] = []
     waiting = carried(exchanges[0])
     for exchange in exchanges:
+        if exchange.details.get("by") == "person":
+            continue
         if exchange.id not in told:
             waiting = exchange.used or waiting
             continue
@@ -55,7 +59,8 @@ def make_turns(exchanges: Sequence[Exchange]) -> list[Turn]:
         turns.append(Turn("user", asked or exchange.question, exchange.used or waiting))
         waiting = ()
         if exchange is not last:
-            turns.append(Turn("assistant", exchange.answer))
+            by_desk, answer = is_by_desk(exchange), exchange.answer
+            turns.append(Turn("assistant", without_marks(answer) if by_desk else answer))
     return turns
 
 

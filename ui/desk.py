@@ -189,6 +189,14 @@ class Desk:
             return [], 0
         return found, total
 
+    def waiting_tickets(self) -> int:
+        """How many customers wait for a person; 0 where that cannot be read."""
+        store = self._store()
+        try:
+            return store.count_waiting() if store is not None else 0
+        except StoreError:
+            return 0
+
     def _store(self) -> Store | None:
         return self.keeper.store if isinstance(self.keeper, Scratch) else self.keeper
 
@@ -269,6 +277,8 @@ class Desk:
                 self.keeper.put_image(photo.image, name=photo.name)
             exchange = self.keeper.add_exchange(self.thread_id, new, after=self.last_position)
         except ConflictError:
+            if self._only_a_person_wrote():
+                return self._add(new, pictures)
             self.draft, self.tray = new.shown, list(pictures)[:MAX_PHOTOS]
             self._met_another_tab()
             return None
@@ -291,6 +301,13 @@ class Desk:
     def _reset_how(self) -> None:
         self.how = self.preferences.starting_enhancement()
         self.sliders += 1
+
+    def _only_a_person_wrote(self) -> bool:
+        """Whether what came meanwhile, which is shown from now on, is by a person of the desk."""
+        before = self.last_position
+        self.reload()
+        new = [e for e in self.exchanges if before is None or e.position > before]
+        return bool(new) and all(exchange.details.get("by") == "person" for exchange in new)
 
     def _met_another_tab(self) -> None:
         self.notices.append("conflict")

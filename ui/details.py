@@ -4,9 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ui.telling import is_by_desk, outcome_of, steps_of, ticket_of
+from ui.trace import done
+
 if TYPE_CHECKING:
     from assistant.store import Exchange
     from ui.words import Words
+
+
+def _desk_rows(exchange: Exchange, say: Words) -> list[tuple[str, str]]:
+    """Who drove the desk, how it ended, and what each of its steps took."""
+    details = exchange.details
+    found = [(say("model"), str(details.get("model") or say("desk")))]
+    ended = {
+        "answered": say("detail_answered"),
+        "abstained": say("detail_abstained"),
+        "handed_over": say("detail_handed_over", id=ticket_of(details)),
+    }.get(outcome_of(details))
+    if ended:
+        found.append((say("detail_outcome"), ended))
+    for step in steps_of(details):
+        if step.seconds is not None:
+            found.append((done(step, say), say("took", seconds=f"{step.seconds:.2f}")))
+    seconds = details.get("seconds")
+    spent = seconds.get("model") if isinstance(seconds, dict) else None
+    if isinstance(spent, int | float):
+        found.append((say("detail_model"), say("took", seconds=f"{spent:.2f}")))
+    return found
 
 
 def rows(exchange: Exchange, say: Words) -> list[tuple[str, str]]:
@@ -22,7 +46,9 @@ def rows(exchange: Exchange, say: Words) -> list[tuple[str, str]]:
         value = details.get(key)
         return say("took", seconds=f"{value:.2f}") if isinstance(value, int | float) else None
 
-    if "model" in details:
+    if is_by_desk(exchange):
+        found += _desk_rows(exchange, say)
+    elif "model" in details:
         add(say("model"), str(details["model"]))
         add(say("adapter"), str(details.get("adapter") or say("none")))
         kind = details.get("quantization")

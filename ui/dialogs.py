@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from assistant.errors import SightdeskError, StoreError
+from assistant.errors import SightdeskError
+from ui.agent_exchange import name_of
 from ui.details import rows
 from ui.evidence import draw_evidence
 from ui.gaze import draw_gaze
 from ui.plain import escape_markdown
+from ui.session import get_agents
 from ui.settings_dialog import draw_settings
+from ui.sources import draw_source, find_source
 from ui.troubles import draw_error
 
 if TYPE_CHECKING:
@@ -43,6 +46,12 @@ def draw_dialog(desk: Desk, say: Words, engine: Engine | None) -> None:
         title, draw = say("export"), lambda: draw_export(desk, say)
     elif kind == "delete":
         title, draw = say("delete_title"), lambda: draw_delete(desk, say)
+    elif kind == "source":
+        id, _, number = what.partition(" ")
+        if (cited := desk.find(id)) is None:
+            return
+        source = find_source(cited, number)
+        title, draw = name_of(source, say), lambda: draw_source(source, desk, say)
     elif exchange is None:
         return
     elif kind == "correct":
@@ -55,7 +64,7 @@ def draw_dialog(desk: Desk, say: Words, engine: Engine | None) -> None:
         title, draw = say("gaze"), lambda: draw_gaze(exchange, desk, say, engine)
     else:
         return
-    widths: dict[str, Width] = {"photo": "large", "gaze": "medium"}
+    widths: dict[str, Width] = {"photo": "large", "gaze": "medium", "source": "medium"}
     width: Width = widths.get(kind, "small")
     st.dialog(escape_markdown(title), width=width, on_dismiss=partial(close, desk))(draw)()
 
@@ -120,7 +129,13 @@ def draw_delete(desk: Desk, say: Words) -> None:
             close(desk)
             st.rerun()
         if st.button(say("delete_yes"), key="delete-yes", type="primary", icon=":material/delete:"):
-            _do(desk, lambda store: store.delete_thread(desk.thread_id), say, after=desk.start_anew)
+            _do(desk, partial(_delete, desk), say, after=desk.start_anew)
+
+
+def _delete(desk: Desk, store: Any) -> None:
+    if desk.thread_id is not None:
+        get_agents().forget(desk.thread_id)
+    store.delete_thread(desk.thread_id)
 
 
 def draw_export(desk: Desk, say: Words) -> None:
@@ -154,7 +169,7 @@ def _do(
 ) -> None:
     try:
         change(desk.keeper)
-    except StoreError as error:
+    except SightdeskError as error:
         draw_error(str(error), say)
         return
     close(desk)

@@ -1,22 +1,30 @@
-"""The one engine of the server: loaded once in the background, used by one session at a time.
+"""The one engine of the server, and the one agent: opened once, whoever comes first.
 
-It knows nothing of Streamlit. Loading has a thread of its own, so that a visitor who reloads the
-page meanwhile neither ends it nor starts it anew.
+It knows nothing of Streamlit. Loading the engine has a thread of its own, so that a visitor who
+reloads the page meanwhile neither ends it nor starts it anew; it is used by one session at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
+from assistant.errors import SightdeskError
+from assistant.settings import get_settings
+
 if TYPE_CHECKING:
+    from assistant.agent import Agent
     from assistant.engine import Engine
+    from assistant.knowledge import Knowledge
+    from assistant.store import Store
 
 POLL_SECONDS = 0.2
+MEMORY = "agent.sqlite3"
+"""Where the agent keeps conversations, as `assistant.agent.checkpoints` calls it."""
 
 
 @dataclass
@@ -80,3 +88,136 @@ class EngineRoom:
 
     def _note(self, message: str, fraction: float | None) -> None:
         self.message, self.fraction = message, fraction
+
+
+class AgentRoom:
+    """Holds the agent and its knowledge base; what could not be opened is tried again when asked.
+
+    Args:
+        engines: where the engine is.
+        open_store: gives the store that all sessions share, or raises StoreError.
+    """
+
+    def __init__(self, engines: EngineRoom, open_store: Callable[[], Store]) -> None:
+        self._engines, self._open_store = engines, open_store
+        self._knowledge: Knowledge | None = None
+        self._agent: Agent | None = None
+        self._untrained: bool | None = None
+        self._warmed = False
+        # Two, since the page asks for the knowledge while the agent is still being opened.
+        self._at_knowledge, self._at_agent = Lock(), Lock()
+
+    def knowledge(self) -> Knowledge:
+        """The knowledge base.
+
+        Raises:
+            SightdeskError: it cannot be opened.
+        """
+        with self._at_knowledge:
+            if self._knowledge is None:
+                from assistant.knowledge import Knowledge
+
+                store = self._open_store()
+                self._knowledge = Knowledge.open(store.settings, store=store)
+            return self._knowledge
+
+    @property
+    def knows_something(self) -> bool:
+        """Whether there is anything in the knowledge base that can be read."""
+        try:
+            return not self.knowledge().is_empty
+        except SightdeskError:
+            return False
+
+    def agent(self) -> Agent:
+        """The agent; it waits for the engine only when a tool or its model needs that.
+
+        Raises:
+            SightdeskError: its model cannot be used, or a database cannot be opened.
+        """
+        knowledge = self.knowledge()
+        with self._at_agent:
+            if self._agent is None:
+                # Seconds of imports, see `EngineRoom`.
+                from assistant.agent import Agent
+                from assistant.tools import Desk
+
+                store = self._open_store()
+                desk = Desk(
+                    engine=lambda: self._engines.get(_silent),
+                    store=store,
+                    knowledge=knowledge,
+                    settings=store.settings,
+                )
+                self._agent = Agent.open(desk)
+            return self._agent
+
+    @property
+    def opened(self) -> bool:
+        """Whether `agent` returns at once."""
+        return self._agent is not None
+
+    @property
+    def uses_engine(self) -> bool:
+        """Whether the agent's model is the engine's own, and not one that is served elsewhere."""
+        return not get_settings().agent_model
+
+    @property
+    def model_name(self) -> str:
+        """What drives the agent."""
+        if not self.uses_engine:
+            return get_settings().agent_model
+        return self._engines.get(_silent).name if self._engines.ready else get_settings().base
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the agent is driven by the embedded model without the adapter for it."""
+        if self._untrained is None and self._agent is not None and self._engines.ready:
+            model = self._agent.model
+            trained = getattr(model, "uses_desk_form", None)
+            embedded = trained is not None and self._engines.get(_silent).name == "embedded"
+            self._untrained = embedded and trained is not None and not trained()
+        return bool(self._untrained)
+
+    def warm(self) -> None:
+        """Open the agent and read the embedder in the background, so that nobody waits for it."""
+        if not self._warmed:
+            self._warmed = True
+            Thread(target=self._warm, daemon=True).start()
+
+    def forget(self, thread_id: str) -> None:
+        """Remove what the agent remembers of a conversation, opened or not.
+
+        Raises:
+            SightdeskError: it cannot be removed.
+        """
+        with self._at_agent:
+            agent = self._agent
+        if agent is not None:
+            agent.forget(thread_id)
+            return
+        settings = get_settings()
+        if settings.database_url is None and not (settings.data_dir / MEMORY).exists():
+            return
+        from assistant.agent.checkpoints import open_checkpointer, thread_key
+
+        with open_checkpointer(settings) as checkpoints:
+            checkpoints.saver.delete_thread(thread_key("", thread_id))
+
+    def close(self) -> None:
+        """Give the agent's connections back."""
+        with self._at_agent:
+            if self._agent is not None:
+                self._agent.close()
+                self._agent = None
+
+    def _warm(self) -> None:
+        # Whoever asks first is told what is wrong.
+        with suppress(SightdeskError):
+            knowledge = self.knowledge()
+            self.agent()
+            knowledge.search("hello", limit=1)
+
+
+def _silent(_message: str, _fraction: float | None) -> None:
+    pass

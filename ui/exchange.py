@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from assistant.errors import SightdeskError
+from ui.agent_answering import write_reply
+from ui.agent_exchange import LiveReply, draw_reply, fixed
 from ui.answering import write_answer
 from ui.evidence import read as read_evidence
 from ui.plain import escape_markdown, name_model, one_line
-from ui.session import get_room
+from ui.replies import draw_by_person, is_by_person
+from ui.session import desk_answers, get_agents, get_room
+from ui.telling import is_by_desk
 from ui.troubles import draw_error
 
 if TYPE_CHECKING:
@@ -25,9 +29,14 @@ THUMBNAIL_WIDTH = 150
 
 def draw_exchange(exchange: Exchange, desk: Desk, say: Words, engine: Engine | None) -> None:
     """An exchange that is over, or that another tab is at."""
+    if is_by_person(exchange):
+        draw_by_person(exchange, say)
+        return
     draw_question(exchange, desk, say)
     with st.chat_message("assistant"):
-        if exchange.answer:
+        if is_by_desk(exchange):
+            draw_reply(exchange, desk, say)
+        elif exchange.answer:
             st.text(exchange.answer)
         draw_outcome(exchange, say)
         draw_beside(exchange, say)
@@ -55,7 +64,7 @@ def draw_question(exchange: Exchange, desk: Desk, say: Words, *, live: bool = Fa
             key=f"under-q-{exchange.id}",
         ):
             st.text(exchange.shown or say("describe_shown"))
-            if not live:
+            if not live and not fixed(exchange, desk):
                 st.button(
                     say("edit"),
                     key=f"edit-{exchange.id}",
@@ -189,7 +198,7 @@ def draw_under(exchange: Exchange, desk: Desk, say: Words, engine: Engine | None
                     on_change=_set_thumb,
                     args=(desk, exchange.id),
                 )
-            if engine is not None and last:
+            if engine is not None and last and not fixed(exchange, desk):
                 st.button(
                     say("again"),
                     key=f"again-{exchange.id}",
@@ -198,7 +207,7 @@ def draw_under(exchange: Exchange, desk: Desk, say: Words, engine: Engine | None
                     on_click=_answer_again,
                     args=(desk, exchange.id, desk.revision),
                 )
-            if exchange.answer and hasattr(engine, "look") and _has_photo(exchange, desk):
+            if exchange.answer and hasattr(engine, "look") and _has_photo(exchange):
                 st.button(
                     say("gaze"),
                     key=f"gaze-{exchange.id}",
@@ -226,7 +235,9 @@ def draw_quietly(exchange: Exchange, say: Words) -> None:
     total = details.get("total")
     if not isinstance(total, int | float):
         return
-    model = name_model(*(details.get(key) for key in ("model", "adapter", "quantization")))
+    model, adapter, kind = (details.get(key) for key in ("model", "adapter", "quantization"))
+    who = (say("desk"), model, "") if is_by_desk(exchange) else (model, adapter, kind)
+    model = name_model(*who)
     first = details.get("first_word")
     if isinstance(first, int | float):
         st.caption(say("quiet", model=model, first=f"{first:.1f}", total=f"{total:.1f}"))
@@ -236,9 +247,10 @@ def draw_quietly(exchange: Exchange, say: Words) -> None:
 
 def _more(exchange: Exchange, say: Words, engine: Engine | None) -> dict[str, str]:
     options = {}
-    if exchange.answer:
+    if exchange.answer and not is_by_desk(exchange):
         options["correct"] = say("correct")
-    if exchange.enhancement and exchange.images != exchange.used and engine is not None:
+    changed = bool(exchange.enhancement) and exchange.images != exchange.used
+    if changed and engine is not None and not is_by_desk(exchange):
         options["without"] = say("without")
     if read_evidence(exchange.details):
         options["evidence"] = say("evidence")
@@ -246,8 +258,10 @@ def _more(exchange: Exchange, say: Words, engine: Engine | None) -> dict[str, st
     return options
 
 
-def _has_photo(exchange: Exchange, desk: Desk) -> bool:
-    return bool(exchange.used or exchange.details.get("about"))
+def _has_photo(exchange: Exchange) -> bool:
+    """Whether the photo model answered about a photo."""
+    shown = exchange.used or exchange.details.get("about")
+    return bool(shown) and not is_by_desk(exchange)
 
 
 def _set_thumb(desk: Desk, exchange_id: str) -> None:
@@ -310,13 +324,17 @@ def draw_live(job: Job, desk: Desk, say: Words, engine: Engine, sampling: Sampli
         if job.without:
             st.text(exchange.answer)
             st.caption(say("without_title"))
-        screen = Screen(say)
+        by_desk = desk_answers(desk) and not job.without
+        screen: Screen | LiveReply = LiveReply(exchange.id, say) if by_desk else Screen(say)
         if not job.from_box:
             # Any button ends the run; what is written by then is kept.
             st.button(say("stop"), key="stop", icon=":material/stop_circle:", type="tertiary")
         watch(desk)
         st.session_state["writing"] = True
-        write_answer(job, desk, engine, get_room(), screen, sampling)
+        if isinstance(screen, LiveReply):
+            write_reply(job, desk, get_agents(), get_room(), screen, say("desk_needs_saving"))
+        else:
+            write_answer(job, desk, engine, get_room(), screen, sampling)
 
 
 @st.fragment(run_every=1.0)

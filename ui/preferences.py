@@ -33,6 +33,8 @@ class Preferences:
     """`Enhancement.to_dict` of what each new message begins with."""
     adapter: str = ""
     """Which adapter answers; empty is the one that the server was started with."""
+    desk: bool | None = None
+    """Whether the support desk answers; None is as the server was started."""
 
     @classmethod
     def read(cls, values: object) -> Preferences:
@@ -46,6 +48,7 @@ class Preferences:
             max_tokens=int(_number(given.get("max_tokens"), *MAX_TOKENS, default.max_tokens)),
             seed=_seed(given.get("seed")),
             adapter=_adapter(given.get("adapter")),
+            desk=chosen if isinstance(chosen := given.get("desk"), bool) else None,
             enhancement=read_enhancement(how).to_dict() if isinstance(how, dict) else {},
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.preferences import MAX_SEED, MAX_TEMPERATURE, MAX_TOKENS, Preferences
+from ui.session import desk_by_default
 from ui.words import LANGUAGES
 
 if TYPE_CHECKING:
@@ -34,6 +35,19 @@ def draw_settings(desk: Desk, say: Words, engine: Engine | None) -> None:
             languages,
             index=languages.index(now.language) if now.language in languages else 0,
             format_func=lambda name: LANGUAGES.get(name, say("language_auto")),
+        )
+        by_default = say("desk") if desk_by_default() else say("photo_model")
+        whos = {
+            None: say("answers_auto", name=by_default),
+            True: say("desk"),
+            False: say("photo_model"),
+        }
+        who = st.selectbox(
+            say("answers_by"),
+            list(whos),
+            index=list(whos).index(now.desk),
+            format_func=lambda name: whos[name],
+            help=say("answers_hint"),
         )
         adapter = now.adapter
         if engine is not None:
@@ -69,6 +83,7 @@ def draw_settings(desk: Desk, say: Words, engine: Engine | None) -> None:
                     max_tokens=max_tokens,
                     seed=None if seed is None else int(seed),
                     adapter=adapter or "",
+                    desk=who,
                     enhancement=how.to_dict() if keep and how.active else {},
                 )
             )

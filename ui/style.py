@@ -30,6 +30,7 @@ STYLE: Final = """
   background-color: rgba(42, 143, 132, 0.09); }
 [data-testid="stChatMessageAvatarUser"] { background-color: #5a6663; }
 [data-testid="stChatMessageAvatarAssistant"] { background-color: #0f6e66; }
+[data-testid="stChatMessageAvatarCustom"] { background-color: #8a4b12; border-color: #8a4b12; }
 [data-testid^="stChatMessageAvatar"] * { color: #ffffff; }
 /* Small print as dark as small print must be: contrast 4.5 to 1 on every background here. */
 [data-testid="stCaptionContainer"] {
@@ -58,6 +59,18 @@ button[data-variant][data-selected="true"] {
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap; text-align: left; }
 .st-key-threads [class*="st-key-thread-"] button { padding-left: 0.75rem; padding-right: 0.75rem; }
 [data-testid="stText"] { font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
+/* The desk: what it did stays quiet, the numbers of citations stand high and small. */
+[class*="st-key-trace-"] [data-testid="stExpander"] summary p { font-size: 0.85rem; }
+[class*="st-key-trace-"] [data-testid="stText"] { font-size: 0.85rem; }
+[class*="st-key-cited-"] .stMarkdownBadge {
+  font-size: 0.72em !important; vertical-align: 0.25em; padding: 0 0.35em !important;
+  cursor: pointer; }
+[class*="st-key-sources-"] button { min-height: 1.9rem; padding: 0 0.6rem; }
+[class*="st-key-sources-"] button p { font-size: 0.85rem; }
+[data-testid="stChatMessage"]:has([class*="st-key-by-person-"]) {
+  border-left: 3px solid #0f6e66; padding-left: 0.8rem; }
+.st-key-doing [data-testid="stIconMaterial"] { animation: st-desk-turn 1.2s linear infinite; }
+@keyframes st-desk-turn { to { transform: rotate(360deg); } }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 3.5rem 0.9rem 1rem; }
   [data-testid="stBottomBlockContainer"] { padding: 0.5rem 0.9rem 1rem; }

@@ -11,6 +11,7 @@ import streamlit as st
 
 from ui.desk import THREADS_PAGE
 from ui.plain import label, name_model
+from ui.session import served_here
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from assistant.engine import Engine
     from assistant.store import ThreadSummary
     from ui.desk import Desk
+    from ui.engine_room import AgentRoom
     from ui.words import Words
 
 TITLE_LENGTH = 40
@@ -54,6 +56,8 @@ def draw_sidebar(desk: Desk, say: Words) -> tuple[DeltaGenerator, DeltaGenerator
         threads = st.container(key="threads", gap="xxsmall")
         st.space("small")
         st.page_link("train.py", label=say("train"), icon=":material/model_training:")
+        if served_here():
+            _draw_tickets_link(desk, say)
         st.button(
             say("settings"),
             key="settings",
@@ -63,6 +67,13 @@ def draw_sidebar(desk: Desk, say: Words) -> tuple[DeltaGenerator, DeltaGenerator
             args=(desk,),
         )
         return threads, st.empty(), search or ""
+
+
+def _draw_tickets_link(desk: Desk, say: Words) -> None:
+    """The way to the tickets, with how many wait."""
+    waiting = desk.waiting_tickets()
+    text = say("tickets_waiting", n=waiting) if waiting else say("tickets")
+    st.page_link("tickets.py", label=text, icon=":material/support_agent:")
 
 
 def draw_list(place: DeltaGenerator, desk: Desk, say: Words, search: str) -> None:
@@ -119,8 +130,24 @@ def by_day(
     return ((title, list(those)) for title, those in groupby(threads, group))
 
 
-def draw_model(place: DeltaGenerator, desk: Desk, engine: Engine, say: Words) -> None:
-    """Which model, adapter and quantization answer, quietly."""
+def draw_model(
+    place: DeltaGenerator,
+    desk: Desk,
+    engine: Engine,
+    say: Words,
+    agents: AgentRoom | None = None,
+) -> None:
+    """Which model, adapter and quantization answer, quietly.
+
+    Args:
+        agents: where the support desk answers.
+    """
+    if agents is not None:
+        text = f"{say('desk')}: {name_model(agents.model_name, '', '')}"
+        if agents.untrained:
+            text = f"{text}  \n:material/warning: {say('desk_untrained')}"
+        place.caption(text)
+        return
     shown = name_model(
         engine.name,
         desk.preferences.adapter or engine.adapter,

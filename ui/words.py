@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ui.words_desk import DESK
+from ui.words_tickets import TICKETS
 from ui.words_train import TRAINING
 
 Language = Literal["en", "zh"]
@@ -270,6 +272,8 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "明暗主题跟随浏览器，可在右上角菜单中更改。",
     ),
     **TRAINING,
+    **TICKETS,
+    **DESK,
 }
 
 

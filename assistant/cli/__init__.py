@@ -5,10 +5,14 @@ engine says. Other packages add commands through the entry-point group `sightdes
 entry point is a function `register(app: typer.Typer) -> None`, as in the modules beside this one:
 
     answers.py     ask, describe
+    demo.py        demo
+    knowledge.py   knowledge add, list, remove, search
+    desk.py        desk
     labels.py      label
     machine.py     fetch, doctor
     page.py        chat
     progress.py    what a command shows on stderr while it works
+    tickets.py     tickets list, show, reply, close, reopen, delete, deliver
 
 Heavy imports stand inside the commands, so that `sightdesk --help` answers at once.
 
@@ -26,7 +30,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from assistant.cli import answers, labels, machine, page
+from assistant.cli import answers, demo, desk, knowledge, labels, machine, page, tickets
 from assistant.errors import SightdeskError
 
 COMMAND_GROUP = "sightdesk.commands"
@@ -102,5 +106,5 @@ def _root(
     """Take the options that stand before a command."""
 
 
-for _room in (answers, labels, page, machine):
+for _room in (answers, desk, demo, knowledge, labels, page, tickets, machine):
     _room.register(app)

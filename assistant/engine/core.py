@@ -10,6 +10,7 @@ of a batch may have different ones.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +22,8 @@ from assistant.engine import describing, gaze
 from assistant.engine import labels as labelling
 from assistant.engine.adapters import Adapter, ground_of
 from assistant.engine.beams import Allowed, beam_search
-from assistant.engine.decoding import end_tokens, read_ahead, write
+from assistant.engine.constrained import Constraint, Guide
+from assistant.engine.decoding import beginnings, end_tokens, read_ahead, write
 from assistant.engine.holder import Holder
 from assistant.engine.loading import load_ground
 from assistant.engine.prompt import Prompt
@@ -87,29 +89,36 @@ class Engine(Holder):
         sampling: Sampling = GREEDY,
         tenant: str = "",
         adapter: str | None = None,
+        constraint: Constraint | None = None,
     ) -> Stream:
         """Yield the answer in pieces of whole words as they come.
 
         Closing the stream, or letting go of it, stops the model at the next token. Beam search has
         no words before its end: it then yields the whole answer at once.
 
+        Args:
+            constraint: the form that the answer has whatever the model would like to say.
+
         Raises:
             InputError: the question is empty, or a picture of a turn is not among ``images`` or
-                was encoded for another adapter.
+                was encoded for another adapter; a constraint that cannot be used, or with beams.
         """
         chosen = self.resolve(adapter)
+        guide = self._guide(constraint, sampling)
         turns, images = tuple(turns), tuple(images)  # the caller's may have changed afterwards
         prompt = self._prompt(turns, images, chosen)
 
         def run(put: Callable[[str], None], cancelled: threading.Event) -> Answer:
             if sampling.beams == 1:
-                return self._write(prompt, sampling, chosen, tenant, put, cancelled)
+                return self._write(prompt, sampling, chosen, tenant, put, cancelled, guide)
             (answer,) = self._together([prompt], sampling, [chosen])
             put(answer.text)
             return answer
 
         def after(answer: Answer) -> None:
-            if answer.finish != "cancelled" and sampling.beams == 1 and not sampling.stop:
+            # What has a form is for a program, which seldom asks the next question.
+            plain = sampling.beams == 1 and not sampling.stop and guide is None
+            if plain and answer.finish != "cancelled":
                 self._read_ahead(turns, images, answer.text, chosen, tenant)
 
         return Stream(run, after)
@@ -141,6 +150,7 @@ class Engine(Holder):
         tenant: str,
         put: Callable[[str], None],
         cancelled: threading.Event,
+        guide: Guide | None = None,
     ) -> Answer:
         """Write an answer on top of what the tenant's prefix cache has."""
         began = time.perf_counter()
@@ -161,6 +171,7 @@ class Engine(Holder):
                 scope=(adapter.revision, tenant),
                 cancelled=cancelled,
                 emit=words.add,
+                guide=guide,
             )
         words.end()
         if written.finish != "cancelled" and not sampling.stop:
@@ -183,13 +194,52 @@ class Engine(Holder):
         sampling: Sampling = GREEDY,
         tenant: str = "",
         adapter: str | None = None,
+        constraint: Constraint | None = None,
     ) -> Answer:
-        """Answer the last turn of one conversation."""
+        """Answer the last turn of one conversation, in the form of a constraint if one is given."""
         chosen = self.resolve(adapter)
+        guide = self._guide(constraint, sampling)
         prompt = self._prompt(turns, images, chosen)
         if sampling.beams > 1:
             return self._together([prompt], sampling, [chosen])[0]
-        return self._write(prompt, sampling, chosen, tenant, lambda _text: None, threading.Event())
+        silent, never = (lambda _text: None), threading.Event()
+        return self._write(prompt, sampling, chosen, tenant, silent, never, guide)
+
+    def _guide(self, constraint: Constraint | None, sampling: Sampling) -> Guide | None:
+        if constraint is None:
+            return None
+        if sampling.beams > 1:
+            raise InputError("Beam search cannot follow a form; give beams=1.")
+        return self.guides.start(constraint)
+
+    def chances(
+        self,
+        turns: Sequence[Turn],
+        starts: Sequence[str],
+        images: Sequence[EncodedImage] = (),
+        *,
+        tenant: str = "",
+        adapter: str | None = None,
+    ) -> list[float]:
+        """How likely the answer to the last turn begins with each text, 0 to 1.
+
+        The prompt is kept, so that writing the answer afterwards need not read it again.
+
+        Raises:
+            InputError: as for `stream`, or a text is empty.
+        """
+        chosen = self.resolve(adapter)
+        prompt = self._prompt(turns, images, chosen)
+        ids = [
+            self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+            for text in starts
+        ]
+        if not all(ids):
+            raise InputError("One of the beginnings is empty; give words.")
+        scope = chosen.revision, tenant
+        with self.alone(chosen):
+            found = beginnings(self.model, prompt, ids, prefixes=self.prefixes, scope=scope)
+        return [math.exp(value) for value in found]
 
     def generate_batch(
         self,

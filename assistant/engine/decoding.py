@@ -7,8 +7,9 @@ for the next question. The tokens equal those that the model gives without a cac
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, cast
 
 import torch
@@ -20,6 +21,7 @@ from transformers.generation.logits_process import (
 )
 
 from assistant.engine.caches import Layers, PrefixCache, Scope
+from assistant.engine.constrained import Guide
 from assistant.engine.fast import FastReader, can_read
 from assistant.engine.prompt import Prompt, embed
 from assistant.engine.reading import Reader
@@ -51,13 +53,65 @@ def write(
     scope: Scope,
     cancelled: threading.Event,
     emit: Callable[[int], bool],
+    guide: Guide | None = None,
 ) -> Written:
     """Write the answer to a prompt.
 
     Args:
         emit: is given each token and says whether the answer should go on.
+        guide: allows only answers of a form; what it leaves no choice about is read in one go.
 
     The caller holds the engine: nothing else may run the model meanwhile.
+    """
+    reader, reused, logits = _read(model, prompt, prefixes, scope, cancelled)
+    if logits is None:
+        return Written((), "cancelled", reader.length - reused, reused)
+    table = model.get_input_embeddings()
+    ends = end_tokens(model)
+    choose = _chooser(model, sampling)
+    ids: list[int] = []
+    finish: Literal["stop", "length", "cancelled"] = "length"
+    seen = torch.tensor([prompt.ids], device=model.device)
+    while len(ids) < sampling.max_tokens:
+        if guide is not None and guide.ended:
+            finish = "stop"
+            break
+        forced = guide.forced() if guide is not None else []
+        if forced:
+            next_ids = forced[: sampling.max_tokens - len(ids)]
+        else:
+            next_ids = [int(choose(seen, logits if guide is None else guide.mask(logits)))]
+        ended = next((at for at, token in enumerate(next_ids) if token in ends), None)
+        if guide is not None and ended is None:
+            guide.take(next_ids)
+        going = True
+        for token in next_ids[:ended]:
+            ids.append(token)
+            going = emit(token) and going
+        if cancelled.is_set():
+            finish = "cancelled"
+            break
+        if not going or ended is not None:
+            finish = "stop"
+            break
+        if len(ids) < sampling.max_tokens:
+            tokens = torch.tensor(next_ids, device=model.device)
+            seen = torch.cat([seen, tokens[None]], dim=1)
+            logits = reader.read(table(tokens))
+    kept = reader.kept()
+    if kept is not None:
+        prefixes.put(scope, (prompt.keys + tuple(ids))[: reader.length], kept)
+    return Written(tuple(ids), finish, len(prompt) - reused, reused)
+
+
+def _read(
+    model: Any, prompt: Prompt, prefixes: PrefixCache, scope: Scope, cancelled: threading.Event
+) -> tuple[Reader, int, torch.Tensor | None]:
+    """Read a prompt on top of what the cache knows of it.
+
+    Returns:
+        The reader, how many tokens the cache had, and logits ``[1, vocab]`` for what follows, None
+        where the reading was cancelled.
     """
     limit = len(prompt) - 1  # at least one token is computed: its output chooses the first word
     reader = _opened(model, prompt, limit, prefixes, scope)
@@ -66,34 +120,42 @@ def write(
     logits = None
     for start in range(0, len(embeds), _BLOCK):
         if cancelled.is_set():
-            return Written((), "cancelled", start, reused)
+            return reader, reused, None
         logits = reader.read(embeds[start : start + _BLOCK])
-    table = model.get_input_embeddings()
-    ends = end_tokens(model)
-    choose = _chooser(model, sampling)
-    ids: list[int] = []
-    finish: Literal["stop", "length", "cancelled"] = "length"
-    seen = torch.tensor([prompt.ids], device=model.device)
-    while logits is not None and len(ids) < sampling.max_tokens:
-        token = choose(seen, logits)
-        if int(token) in ends:
-            finish = "stop"
-            break
-        ids.append(int(token))
-        going = emit(ids[-1])
-        if cancelled.is_set():
-            finish = "cancelled"
-            break
-        if not going:
-            finish = "stop"
-            break
-        if len(ids) < sampling.max_tokens:
-            seen = torch.cat([seen, token[None]], dim=1)
-            logits = reader.read(table(token))
+    return reader, reused, logits
+
+
+@torch.inference_mode()
+def beginnings(
+    model: Any,
+    prompt: Prompt,
+    starts: Sequence[Sequence[int]],
+    *,
+    prefixes: PrefixCache,
+    scope: Scope,
+) -> list[float]:
+    """How likely an answer begins with each of some tokens, as log-probabilities.
+
+    The prompt is kept: an answer that is written afterwards reads only its last token again. The
+    caller holds the engine.
+    """
+    reader, _, logits = _read(model, prompt, prefixes, scope, threading.Event())
+    assert logits is not None
     kept = reader.kept()
     if kept is not None:
-        prefixes.put(scope, (prompt.keys + tuple(ids))[: reader.length], kept)
-    return Written(tuple(ids), finish, len(prompt) - reused, reused)
+        prefixes.put(scope, prompt.keys[: reader.length], kept)
+    table = model.get_input_embeddings()
+    first = logits[0].float().log_softmax(-1)
+    found = []
+    for start in starts:
+        total = float(first[start[0]])
+        branch = reader_of(model, kept) if len(start) > 1 else None
+        for token, following in pairwise(start):
+            assert branch is not None
+            given = table(torch.tensor([token], device=model.device))
+            total += float(branch.read(given)[0].float().log_softmax(-1)[following])
+        found.append(total)
+    return found
 
 
 @torch.inference_mode()

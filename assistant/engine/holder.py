@@ -16,6 +16,8 @@ import torch
 from assistant.engine import eyes
 from assistant.engine.adapters import GROUND, Adapter, Adapters
 from assistant.engine.caches import ImageCache, PrefixCache
+from assistant.engine.constrained import Guides
+from assistant.engine.decoding import end_tokens
 from assistant.engine.lock import ModelLock
 from assistant.engine.prompt import Prompt, PromptBuilder, embed
 from assistant.engine.values import EncodedImage, Turn
@@ -64,6 +66,8 @@ class Holder:
         self.tokenizer: Any = base.processor.tokenizer
         self.prompts = PromptBuilder(base.processor, base.model.config.image_token_id)
         self.prefixes = PrefixCache(prefix_bytes)
+        vocabulary = int(base.model.config.get_text_config().vocab_size)
+        self.guides = Guides(self.tokenizer, vocabulary, end_tokens(base.model))
         self.tower: Any = getattr(base.model.model, "vision_tower", None)
         self._images = ImageCache(_IMAGE_BYTES)
         self._lock = ModelLock()

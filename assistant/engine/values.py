@@ -14,9 +14,12 @@ Mode = Literal["greedy", "beam", "sample", "rerank"]
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn of a conversation; ``images`` are the ids of the pictures that it shows."""
+    """One turn of a conversation; ``images`` are the ids of the pictures that it shows.
 
-    role: Literal["system", "user", "assistant"]
+    ``tool`` is what a tool gave back; not every chat template knows it.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     text: str
     images: tuple[str, ...] = ()
 

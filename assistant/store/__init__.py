@@ -1,4 +1,4 @@
-"""Conversations, photos and feedback that survive a restart, in SQLite or Postgres.
+"""Conversations, photos, feedback and tickets that survive a restart, in SQLite or Postgres.
 
     store = Store.open()
     photo = store.put_image(open_image("banana.jpg"), name="banana.jpg")
@@ -13,12 +13,34 @@ is a `StoreError` of one sentence (`failures`). Importing it costs no torch.
 
 from assistant.store.core import Store
 from assistant.store.values import (
+    Delivery,
     Exchange,
     NewExchange,
+    Reply,
+    Said,
     State,
     StoredImage,
     Thread,
     ThreadSummary,
+    Ticket,
+    TicketKind,
+    TicketState,
+    TicketSummary,
 )
 
-__all__ = ["Exchange", "NewExchange", "State", "Store", "StoredImage", "Thread", "ThreadSummary"]
+__all__ = [
+    "Delivery",
+    "Exchange",
+    "NewExchange",
+    "Reply",
+    "Said",
+    "State",
+    "Store",
+    "StoredImage",
+    "Thread",
+    "ThreadSummary",
+    "Ticket",
+    "TicketKind",
+    "TicketState",
+    "TicketSummary",
+]

@@ -6,16 +6,18 @@ from types import TracebackType
 
 from assistant.settings import Settings, get_settings
 from assistant.store.database import Database
+from assistant.store.deliveries import Deliveries
 from assistant.store.export import Export
 from assistant.store.failures import explained
 from assistant.store.feedback import Feedback
 from assistant.store.files import PictureFiles, folder_for
 from assistant.store.preferences import Preferences
 from assistant.store.streaming import stop_stalled
+from assistant.store.tickets import Tickets
 
 
-class Store(Export, Feedback, Preferences):
-    """Threads, pictures, feedback and preferences; one may be used from several threads.
+class Store(Export, Feedback, Preferences, Tickets, Deliveries):
+    """Threads, pictures, feedback, preferences and tickets; one may be used from several threads.
 
     Whatever is asked with one `tenant` neither shows nor changes anything of another: what is not
     there and what is another's look the same.

@@ -101,13 +101,34 @@ def _exchange_parts(exchange: Exchange, paths: dict[str, str]) -> list[str]:
             parts.append(_picture(used, f"{name}, as the model was given it", paths))
     if exchange.shown.strip():
         parts.append("**Question**\n\n" + escape_markdown(exchange.shown))
-    parts.append("**Answer**\n\n" + (escape_markdown(exchange.answer) or "–"))
+    by_person = exchange.details.get("by") == "person"
+    title = "Answer by a person" if by_person else "Answer"
+    parts.append(f"**{title}**\n\n" + (escape_markdown(exchange.answer) or "–"))
+    parts += _sources(exchange.details.get("citations"), paths)
+    if ticket := exchange.details.get("ticket"):
+        parts.append(f"*Ticket {escape_markdown(one_line(str(ticket), 40))}*")
     if exchange.state != "done":
         parts.append(f"*The answer is {exchange.state}.*")
     if exchange.error:
         parts.append("**Error**\n\n" + escape_markdown(exchange.error))
     if exchange.correction:
         parts.append("**Correction**\n\n" + escape_markdown(exchange.correction))
+    return parts
+
+
+def _sources(citations: object, paths: dict[str, str]) -> list[str]:
+    """What an answer rests on, under the numbers that it has in the answer."""
+    listed = citations if isinstance(citations, list) else []
+    found = [one for one in listed if isinstance(one, dict)]
+    parts = ["**Sources**"] if found else []
+    for number, source in enumerate(found, 1):
+        title, origin, text = (str(source.get(key) or "") for key in ("title", "origin", "text"))
+        of = f", {escape_markdown(one_line(origin))}" if origin else ""
+        line = f"\\[{number}\\] {escape_markdown(one_line(title))}{of}"
+        shown = str(source.get("image_id") or "")
+        if source.get("kind") == "image" and shown in paths:
+            line = f"{line}: {_picture(shown, title, paths)}"
+        parts.append("\\\n".join(part for part in (line, escape_markdown(text)) if part))
     return parts
 
 

@@ -56,7 +56,8 @@ class Feedback(Exchanges):
         is about the `answer` in the row: 1 for a corrected one, whatever the first one got; a row
         with -1 says what not to answer. `image` is the picture that the model was given: that of
         the question itself, or of the last one before it in the thread that had any. Questions
-        about several pictures at once have no row, since a row has one.
+        about several pictures at once have no row, since a row has one; nor have answers of the
+        support desk or a person, which rest on more than the picture.
 
         Raises:
             StoreError: they cannot be read.
@@ -73,7 +74,7 @@ class Feedback(Exchanges):
             rows = []
             for row in judged:
                 answer = row.correction or row.answer
-                if not answer.strip():
+                if not answer.strip() or row.details.get("by") in ("desk", "person"):
                     continue
                 before = (
                     ExchangeRow.tenant == tenant,

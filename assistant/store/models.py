@@ -6,6 +6,10 @@
           └── exchange_pictures   what it shows and what the model was given
     pictures            a tenant's right to a picture; its bytes are in a file, once for all tenants
      └── picture_holds  who has put it and is about to show it
+    tickets             a hand-over to a person; it outlives the conversation that it came from
+     ├── ticket_messages    what the customer and the person wrote since
+     ├── ticket_pictures    pictures that it keeps
+     └── deliveries     what is to be told to the operator's webhook
     preferences         settings of the page
 
 Every table but `identity` has the tenant in its rows, and foreign keys carry it along, so that no
@@ -201,6 +205,116 @@ class ExchangePictureRow(Base):
         ForeignKeyConstraint(["tenant", "used_id"], ["pictures.tenant", "pictures.id"]),
         Index(None, "tenant", "shown_id"),
         Index(None, "tenant", "used_id"),
+    )
+
+
+class TicketRow(Base):
+    """A hand-over to a person."""
+
+    __tablename__ = "tickets"
+
+    tenant: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    """Names the step that asks for the ticket, so that a repeated step makes no second one."""
+    thread_id: Mapped[str]
+    """No foreign key: whoever deletes the conversation does not take the ticket along."""
+    state: Mapped[str]
+    kind: Mapped[str]
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+    waiting: Mapped[bool]
+    """Whether the customer wrote last."""
+    reason: Mapped[str]
+    summary: Mapped[str]
+    folded: Mapped[str] = mapped_column(deferred=True)
+    """Id, reason, summary, transcript and messages as they are searched."""
+    transcript: Mapped[list[Any]] = mapped_column(JSON)
+    """What was said before, as a list of ``{"role", "text", "images"}``."""
+
+    __table_args__ = (
+        UniqueConstraint("tenant", "key"),
+        Index(None, "tenant", "state", "updated"),
+        Index(None, "tenant", "thread_id"),
+    )
+
+
+class TicketMessageRow(Base):
+    """What was written after the ticket was opened."""
+
+    __tablename__ = "ticket_messages"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant: Mapped[str]
+    ticket_id: Mapped[str]
+    position: Mapped[int]
+    key: Mapped[str]
+    author: Mapped[str]
+    created: Mapped[datetime]
+    exchange_id: Mapped[str | None]
+    """Where a person's reply stands in the conversation."""
+    text: Mapped[str]
+    images: Mapped[list[Any]] = mapped_column(JSON)
+
+    __table_args__ = (
+        UniqueConstraint("tenant", "ticket_id", "position"),
+        UniqueConstraint("tenant", "ticket_id", "key"),
+        ForeignKeyConstraint(
+            ["tenant", "ticket_id"], ["tickets.tenant", "tickets.id"], ondelete="CASCADE"
+        ),
+    )
+
+
+class TicketPictureRow(Base):
+    """A picture that a ticket keeps, also when its conversation goes."""
+
+    __tablename__ = "ticket_pictures"
+
+    tenant: Mapped[str] = mapped_column(primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)
+    picture_id: Mapped[str]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "ticket_id"], ["tickets.tenant", "tickets.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["tenant", "picture_id"], ["pictures.tenant", "pictures.id"]),
+        Index(None, "tenant", "picture_id"),
+    )
+
+
+class DeliveryRow(Base):
+    """One call of the webhook, until it was answered; its body is made of the ticket's rows."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """The same at each try, so that the receiver can tell a repeat."""
+    tenant: Mapped[str]
+    ticket_id: Mapped[str]
+    position: Mapped[int]
+    """-1 for the ticket itself, else the position of a message."""
+    state: Mapped[str]
+    attempts: Mapped[int]
+    due: Mapped[datetime]
+    """When it is to be tried next; while it is tried, when another process may."""
+    created: Mapped[datetime]
+    ended: Mapped[datetime | None]
+    error: Mapped[str | None]
+    """Why the last try failed."""
+
+    __table_args__ = (
+        UniqueConstraint("tenant", "ticket_id", "position"),
+        ForeignKeyConstraint(
+            ["tenant", "ticket_id"], ["tickets.tenant", "tickets.id"], ondelete="CASCADE"
+        ),
+        Index(
+            "ix_deliveries_due",
+            "due",
+            sqlite_where=text("state = 'due'"),
+            postgresql_where=text("state = 'due'"),
+        ),
     )
 
 

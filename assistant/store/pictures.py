@@ -9,6 +9,7 @@ it an hour later.
 from __future__ import annotations
 
 import logging
+import string
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
@@ -25,7 +26,13 @@ from assistant.store.files import (
     encode_thumbnail,
     is_image_id,
 )
-from assistant.store.models import ExchangePictureRow, PictureHoldRow, PictureRow
+from assistant.store.knowledge_rows import KnowledgePassageRow
+from assistant.store.models import (
+    ExchangePictureRow,
+    PictureHoldRow,
+    PictureRow,
+    TicketPictureRow,
+)
 from assistant.store.room import Room, now
 from assistant.store.text import one_line
 from assistant.store.values import StoredImage
@@ -125,6 +132,15 @@ class Pictures(Room):
         """
         return _stored(self._row(id, tenant))
 
+    def image_ids(self, prefix: str = "", *, tenant: str = "", limit: int = 100) -> list[str]:
+        """Ids of the tenant's pictures that begin with `prefix`, in order, at most `limit`."""
+        if not set(prefix) <= set(string.hexdigits.lower()):
+            return []
+        ids = select(PictureRow.id).where(PictureRow.tenant == tenant)
+        ids = ids.where(PictureRow.id.startswith(prefix)).order_by(PictureRow.id).limit(limit)
+        with self.database.read() as session:
+            return list(session.scalars(ids))
+
     def thumbnail(self, id: str, *, tenant: str = "") -> bytes:
         """WebP of at most 320 pixels, made when the picture came.
 
@@ -211,7 +227,7 @@ class Pictures(Room):
 
 
 def drop_pictures(session: Session, ids: Iterable[str], tenant: str) -> list[str]:
-    """Drop the rows of those pictures of `ids` that no exchange of the tenant shows any more.
+    """Drop the rows of those pictures of `ids` that nothing of the tenant shows any more.
 
     One that was just put stays, since it is about to be shown again; others that were put long ago
     and never shown go as well.
@@ -262,13 +278,19 @@ def _about_it() -> ColumnElement[bool]:
 
 
 def _drop(session: Session, *which: ColumnElement[bool]) -> list[str]:
-    """Drop those rows that no exchange shows and no process holds."""
-    links = ExchangePictureRow
+    """Drop those rows that no exchange shows, no ticket or passage keeps and no process holds."""
+    links, kept, told = ExchangePictureRow, TicketPictureRow, KnowledgePassageRow
     mine = links.tenant == PictureRow.tenant
     unused = (
         ~select(PictureHoldRow).where(_about_it(), _fresh()).exists(),
         ~select(links).where(mine, links.shown_id == PictureRow.id).exists(),
         ~select(links).where(mine, links.used_id == PictureRow.id).exists(),
+        ~select(kept)
+        .where(kept.tenant == PictureRow.tenant, kept.picture_id == PictureRow.id)
+        .exists(),
+        ~select(told.key)
+        .where(told.tenant == PictureRow.tenant, told.image_id == PictureRow.id)
+        .exists(),
     )
     dropping = delete(PictureRow).where(*which, *unused).returning(PictureRow.id)
     return list(session.scalars(dropping.execution_options(synchronize_session=False)))

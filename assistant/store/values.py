@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 State = Literal["streaming", "done", "stopped", "failed"]
 """Of an answer: being written, whole, ended early by a person or a crash, ended by an error."""
@@ -103,3 +103,82 @@ class Thread:
     def last_position(self) -> int | None:
         """What `Store.add_exchange` wants as `after`: None for an empty thread."""
         return self.exchanges[-1].position if self.exchanges else None
+
+
+TicketState = Literal["open", "closed"]
+TicketKind = Literal["asked", "topic", "failures", "tool"]
+"""Why a person was called: the customer asked, a topic that the operator listed, too many failures,
+a tool that the agent could not do without."""
+
+
+class Said(TypedDict):
+    """One message of a transcript, as JSON holds it."""
+
+    role: str
+    """`customer`, `agent` or `person`."""
+    text: str
+    images: NotRequired[list[str]]
+    """Ids of the pictures that came with it."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What was written after a ticket was opened."""
+
+    id: str
+    author: Literal["person", "customer"]
+    text: str
+    created: datetime
+    images: tuple[str, ...] = ()
+    exchange_id: str | None = None
+    """Where a person's reply stands in the conversation; None where that is gone."""
+
+
+@dataclass(frozen=True)
+class TicketSummary:
+    """A line of the list of tickets."""
+
+    id: str
+    """Eight letters and digits that can be read out: no I, L, O or U."""
+    thread_id: str
+    state: TicketState
+    kind: TicketKind
+    reason: str
+    summary: str
+    created: datetime
+    updated: datetime
+    """When somebody last wrote, or closed or reopened it."""
+    waiting: bool
+    """Whether the customer wrote last and the ticket is open."""
+
+
+@dataclass(frozen=True)
+class Ticket(TicketSummary):
+    """A hand-over to a person, with all that the person needs. Times are in UTC."""
+
+    tenant: str = ""
+    transcript: tuple[Said, ...] = ()
+    """What was said before it was opened."""
+    image_ids: tuple[str, ...] = ()
+    """Pictures that it keeps, in the order in which they came."""
+    replies: tuple[Reply, ...] = ()
+    """What was written since, in order, by the person and by the customer."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One call of the webhook: to be made, made, or given up."""
+
+    id: str
+    """The same at each try."""
+    ticket_id: str
+    tenant: str
+    position: int
+    """-1 tells of the ticket itself, else of `Ticket.replies` at this place."""
+    state: Literal["due", "done", "dead"]
+    attempts: int
+    due: datetime
+    """When it is tried next."""
+    error: str | None
+    """Why the last try failed."""
+    ended: datetime | None

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 
 from assistant.errors import StoreError
 
-HEAD = "0002"
+HEAD = "0004"
 """The newest version; a test compares it with the scripts."""
 
 
