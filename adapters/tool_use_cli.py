@@ -40,6 +40,7 @@ def train_agent_command(
     tune_allocator()  # before torch allocates anything large
     from rich.console import Console
 
+    from adapters.tool_use.calibrate import calibrate
     from adapters.tool_use.run import train
     from adapters.tool_use.task import Knobs
     from adapters.tune.lock import training_folder
@@ -59,6 +60,8 @@ def train_agent_command(
             progress=view.progress,
             watch=view.step,
         )
+        if finished:
+            calibrate(out / "adapter", get_settings(), view.progress)
     if not finished:
         console.print("Stopped; the same command goes on.", markup=False)
         raise typer.Exit(130)

@@ -2,11 +2,16 @@
 
 `Counter.open` takes the place of `Agent.open`. What is asked for, the model finds out as a good one
 would: by label and passage for a photo, by passage for words.
+
+python -m tests.scripted_desk PORT
 """
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +30,7 @@ from assistant.store import Store
 from assistant.tools import Desk, build_tools
 from assistant.tools.build import OneImage, Question
 from tests.scripted_model import ScriptedChat, call
-from tests.scripted_page import HOSTILE
+from tests.scripted_page import HOSTILE, ScriptedEngine, serve
 from tests.test_knowledge.conftest import BagOfWords
 
 LABEL = "Granny-Smith"
@@ -143,8 +148,24 @@ class Counter:
 
 def install(counter: Counter) -> None:
     """Let the page of this process use a counter's agents, and the embedder that needs no model."""
-    import assistant.agent
-    import assistant.knowledge.core
+    from assistant.knowledge import core
 
-    assistant.agent.Agent.open = counter.open  # type: ignore[method-assign]
-    assistant.knowledge.core.text_embedder = lambda *_: BagOfWords()  # type: ignore[assignment]
+    Agent.open = counter.open  # type: ignore[method-assign]
+    core.text_embedder = lambda *_: BagOfWords()  # type: ignore[assignment,attr-defined]
+
+
+def main(port: int) -> None:
+    """The page as `test_ui_agent_browser` needs it, with the shop."""
+    counter = Counter(
+        delay=float(os.environ.get("SCRIPTED_DELAY", "0.08")),
+        failing="SCRIPTED_DOWN" in os.environ,
+    )
+    install(counter)
+    if "SCRIPTED_EMPTY" not in os.environ:
+        fill(get_settings().data_dir / "files")
+    threading.current_thread().name = "page"
+    serve(ScriptedEngine(["Three ripe bananas lie on a wooden table."], delay=0.05), port)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

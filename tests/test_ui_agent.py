@@ -54,6 +54,7 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
     counter, engine = Counter(), ScriptedEngine(["A yellow banana."])
+    monkeypatch.setattr(engine, "choices", lambda: ["embedded", "shop", "agent"])
     monkeypatch.setattr(assistant.engine.Engine, "load", engine.load)
     monkeypatch.setattr(assistant.agent.Agent, "open", counter.open)
     monkeypatch.setattr(assistant.knowledge.core, "text_embedder", lambda *_: BagOfWords())
@@ -111,7 +112,7 @@ def test_the_first_page_says_what_the_desk_knows_and_suggests_what_fits(page: Ap
 
 
 def test_a_suggested_photo_waits_to_be_sent(page: AppTest) -> None:
-    press(page, next(text for text in labels(page) if text.startswith("With a photo of")))
+    press(page, next(text for text in labels(page) if text.startswith("A photo of")))
     assert page.chat_input[0].proto.value == WHERE
     assert [photo.name for photo in desk_of(page).tray] == ["Granny Smith"]
 
@@ -294,11 +295,18 @@ def test_an_agent_that_cannot_be_opened_is_an_error_in_its_place(
     assert "Answer again" in labels(page)
 
 
-def test_the_missing_adapter_of_the_desk_is_told(page: AppTest) -> None:
-    send(page, "How do I return something?")
+def test_the_missing_adapter_of_the_desk_is_told(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert EN("desk_untrained") not in captions(page)
-    get_agents()._untrained = True
-    page.run()
+    page.button(key="settings").click().run()
+    adapters = next(box for box in page.selectbox if box.label == EN("adapter"))
+    assert "agent" not in adapters.options, "it answers about no photo"
+    st.cache_resource.clear()
+    engine = ScriptedEngine(["A yellow banana."])
+    monkeypatch.setattr(assistant.engine.Engine, "load", engine.load)
+    page = open_page()
+    assert EN("desk_untrained") in captions(page)
     assert any(EN("desk_untrained") in caption.value for caption in page.sidebar.caption)
 
 
@@ -554,6 +562,14 @@ def test_a_slow_tool_is_stopped_at_once(page: AppTest, counter: Counter, apple: 
 
 
 def test_the_picture_of_a_suggestion_is_the_products(page: AppTest) -> None:
-    press(page, next(text for text in labels(page) if text.startswith("With a photo of")))
+    press(page, next(text for text in labels(page) if text.startswith("A photo of")))
     (photo,) = desk_of(page).tray
     assert photo.image.id == open_image((SHOP / "pictures" / "Granny-Smith.webp").read_bytes()).id
+
+
+def test_names_that_the_page_repeats_are_right() -> None:
+    from assistant.agent.checkpoints import FILE
+    from assistant.chat_model import AGENT_ADAPTER
+    from ui.engine_room import DESK_ADAPTER, MEMORY
+
+    assert (MEMORY, DESK_ADAPTER) == (FILE, AGENT_ADAPTER)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from assistant.store import Store
 
 POLL_SECONDS = 0.2
+DESK_ADAPTER = "agent"
+"""What the embedded model runs the desk with, as `assistant.chat_model` calls it."""
 MEMORY = "agent.sqlite3"
 """Where the agent keeps conversations, as `assistant.agent.checkpoints` calls it."""
 
@@ -172,11 +174,10 @@ class AgentRoom:
     @property
     def untrained(self) -> bool:
         """Whether the agent is driven by the embedded model without the adapter for it."""
-        if self._untrained is None and self._agent is not None and self._engines.ready:
-            model = self._agent.model
-            trained = getattr(model, "uses_desk_form", None)
-            embedded = trained is not None and self._engines.get(_silent).name == "embedded"
-            self._untrained = embedded and trained is not None and not trained()
+        if self._untrained is None and self._engines.ready:
+            engine = self._engines.get(_silent)
+            own = self.uses_engine and engine.name == "embedded"
+            self._untrained = own and DESK_ADAPTER not in engine.choices()
         return bool(self._untrained)
 
     def warm(self) -> None:

@@ -88,6 +88,23 @@ button[data-variant][data-selected="true"] {
 """
 
 
+# A number in an answer presses the button of its source, which a keyboard reaches by itself.
+SCRIPT: Final = """
+<script>
+if (!window.sightdeskMarks) {
+  window.sightdeskMarks = true;
+  document.addEventListener('click', event => {
+    const mark = event.target.closest('[class*="st-key-cited-"] .stMarkdownBadge');
+    if (!mark) return;
+    const said = [...mark.closest('[class*="st-key-cited-"]').classList]
+      .find(name => name.startsWith('st-key-cited-')).slice('st-key-cited-'.length);
+    const button = `.st-key-source-${CSS.escape(said + '-' + mark.textContent.trim())} button`;
+    document.querySelector(button)?.click();
+  });
+}
+</script>
+"""
+
 TAGS: Final = {"en": "en", "zh": "zh-CN"}
 
 
@@ -95,4 +112,4 @@ def draw_style(language: Language) -> None:
     """Put the style sheet into the page, and its language, so that it is read out in it."""
     st.html(STYLE)
     script = f"<script>document.documentElement.lang = '{TAGS[language]}';</script>"
-    st.html(script, unsafe_allow_javascript=True)
+    st.html(script + SCRIPT, unsafe_allow_javascript=True)

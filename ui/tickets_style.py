@@ -10,7 +10,8 @@ STYLE: Final = """
 <style>
 .st-key-ticket-title h2 { font-size: 1.5rem; padding: 0; }
 [data-testid="stMain"] h3 { font-size: 1.1rem; }
-.st-key-threads button svg, .st-key-threads button span { flex-shrink: 0; }
+.st-key-threads button :is(div, span) { min-width: 0; }
+.st-key-threads button [data-testid="stIconMaterial"] { flex-shrink: 0; }
 /* What is looked for every few seconds must not fade each time. */
 [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 </style>

@@ -59,7 +59,7 @@ DESK: Final[dict[str, tuple[str, str]]] = {
     "suggest_payment": ("How can I pay?", "可以怎么付款？"),
     "suggest_storage": ("How do I store {name}?", "{name}怎么保存？"),
     "suggest_photo": ("Where does this come from?", "这个产自哪里？"),
-    "suggest_with_photo": ("With a photo of {name}", "用一张{name}的照片试试"),
+    "suggest_with_photo": ("A photo of {name}: where is it from?", "{name}的照片：产自哪里？"),
     "suggest_own_photo": ("Show a photo of a product", "发一张商品照片"),
     # what it does
     "desk_thinking": ("Thinking …", "正在思考……"),

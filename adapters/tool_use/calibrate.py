@@ -11,14 +11,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from adapters.tool_use.answers import Sheet, Sheets
+from adapters.tune.save import write_about
 from assistant import desk_prompts
+from assistant.adapter_files import read_adapter
 from assistant.chat_model.grammars import answer as answer_form
 from assistant.desk_prompts import PHOTO, PICTURE, TEXT_IN_PHOTO, UNKNOWN
 from assistant.engine import Engine, Sampling, Turn
 from assistant.grounding import check, sentences, without_marks
+from assistant.settings import Settings
 from assistant.sources import Source
 
 SHEETS = 60
@@ -129,3 +133,12 @@ def thresholds(judged: Sequence[Judged], *, unknown: float = 0.95) -> dict[str, 
 def _share(values: Any) -> float:
     found = list(values)
     return sum(found) / len(found) if found else 1.0
+
+
+def calibrate(folder: Path, settings: Settings, progress: Progress | None = None) -> dict[str, Any]:
+    """Fit the thresholds of an adapter and write them into its ``sightdesk.json``."""
+    engine = Engine.load("embedded", quantize="none", settings=settings, progress=progress)
+    found = thresholds(judge(engine, str(folder), progress=progress))
+    about = dict(read_adapter(folder, folder.name).about)
+    write_about(folder, {**about, "release": found})
+    return found

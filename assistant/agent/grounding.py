@@ -56,6 +56,7 @@ class Release:
 
     Attributes:
         silent: nothing is emitted: the reader has the words from elsewhere.
+        sure: sentences need not have the words of the question.
         cut: the text ends within a sentence, which is left out.
     """
 
@@ -67,6 +68,7 @@ class Release:
     dropped: int = 0
     held: list[str] = field(default_factory=list)
     silent: bool = False
+    sure: bool = False
     cut: bool = False
     _text: str = ""
     _done: int = 0
@@ -101,6 +103,9 @@ class Release:
         if not support.supported and plain != sentence:
             # A wrong number does not make a sentence wrong that another source carries.
             support = check(plain, self.sources, self.question)
+        if not support.supported and self.sure:
+            # The model has no doubt that this answers: it may say so in other words.
+            support = check(sentence, self.sources)
         if support.supported and support.source is not None:
             self._give_held()
             self._give(plain, self._cited(support.source))
@@ -237,6 +242,7 @@ class Grounded(AgentMiddleware[DeskState, Turn, Any]):
                 whole = chunk if whole is None else whole + chunk
                 text = chunk.text
                 size += len(text)
+                release.sure |= chunk.response_metadata.get("sure") is True
                 if text == shown:  # a tool has said it word by word already
                     release.silent = True
                 # What comes beside a call is not said to the customer.

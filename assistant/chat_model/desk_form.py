@@ -42,6 +42,10 @@ ANSWER_TOKENS: Final = 192
 UNKNOWN_FROM: Final = 0.5
 """Probability of ``unknown`` from which nothing is answered."""
 
+UNASKED_FROM: Final = 0.1
+"""And from which an answer must have the question's words (see `assistant.grounding`). Adapters
+bring values of their own, measured: ``release`` in their ``sightdesk.json``."""
+
 DONT_KNOW: Final = "I don't know."
 
 SHOWN: Final = ("describe_image", "ask_image")
@@ -74,6 +78,7 @@ class Told:
         call: the tool call.
         broken: a call that was cut off, as the model wrote it.
         doubt: probability of ``unknown`` before the answer.
+        sure: there is so little of it that the answer need not have the question's words.
         answers: what the engine said of each prompt.
     """
 
@@ -81,6 +86,7 @@ class Told:
     call: Call | None = None
     broken: str | None = None
     doubt: float | None = None
+    sure: bool = False
     answers: list[Answer] = field(default_factory=list)
 
 
@@ -91,6 +97,7 @@ class DeskForm:
     Args:
         adapter: the one that was trained for it; None: the engine's own.
         unknown_from: see `UNKNOWN_FROM`.
+        unasked_from: see `UNASKED_FROM`.
     """
 
     engine: Engine
@@ -98,6 +105,7 @@ class DeskForm:
     tenant: str
     sampling: Sampling
     unknown_from: float = UNKNOWN_FROM
+    unasked_from: float = UNASKED_FROM
 
     def step(
         self,
@@ -185,6 +193,7 @@ class DeskForm:
             yield DONT_KNOW
             return
         told.form = "answer"
+        told.sure = told.doubt < self.unasked_from
         constraint = grammars.answer(len(sources), unknown=False)
         yield from self._stream(lines, constraint, ANSWER_TOKENS, told)
 

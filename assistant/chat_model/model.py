@@ -6,6 +6,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any, Final, Literal
@@ -29,15 +30,16 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from assistant.adapter_files import find_adapter, is_number
 from assistant.chat_model import grammars, plain_form
-from assistant.chat_model.desk_form import UNKNOWN_FROM, DeskForm, Told
+from assistant.chat_model.desk_form import UNASKED_FROM, UNKNOWN_FROM, DeskForm, Told
 from assistant.chat_model.grammars import ToolSpec
 from assistant.chat_model.reading import LoadImage, Read, read, unaliased
 from assistant.engine.constrained import Constraint
 from assistant.engine.values import Answer, Sampling, Turn
 from assistant.errors import AdapterError, InputError, WeightsError
 from assistant.images import LoadedImage
-from assistant.settings import Settings
+from assistant.settings import Settings, get_settings
 
 AGENT_ADAPTER: Final = "agent"
 """The adapter that the embedded model runs the desk with."""
@@ -54,6 +56,7 @@ class _Written:
     broken: list[str] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    sure: bool = False
 
 
 class ChatLlava(BaseChatModel):
@@ -95,10 +98,13 @@ class ChatLlava(BaseChatModel):
     top_p: float = 1.0
     seed: int | None = None
     stop: list[str] | None = Field(default=None, alias="stop_sequences")
-    unknown_from: float = UNKNOWN_FROM
+    unknown_from: float | None = None
+    """Doubt from which nothing is answered; by default the agent adapter's own."""
+
     settings: Settings | None = Field(default=None, exclude=True, repr=False)
 
     _loaded: Any = PrivateAttr(default=None)
+    _thresholds: tuple[float, float] | None = PrivateAttr(default=None)
     _guard: Any = PrivateAttr(default_factory=threading.Lock)
 
     # --- what LangChain asks of a model
@@ -235,7 +241,12 @@ class ChatLlava(BaseChatModel):
         written = _Written()
         name = f"lc_run--{run_manager.run_id}" if run_manager is not None else None
         for piece in self._pieces(messages, stop, written, kwargs):
-            chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece, id=name))
+            # Whoever checks the sentences as they come must know before the first one.
+            early = {"sure": True} if written.sure else {}
+            written.sure = False
+            chunk = ChatGenerationChunk(
+                message=AIMessageChunk(content=piece, id=name, response_metadata=early)
+            )
             if run_manager is not None:
                 run_manager.on_llm_new_token(piece, chunk=chunk)
             yield chunk
@@ -281,11 +292,18 @@ class ChatLlava(BaseChatModel):
         sampling: Sampling,
         written: _Written,
     ) -> Iterator[str]:
+        unknown_from, unasked_from = self._release()
         form = DeskForm(
-            self.loaded_engine(), self.agent_adapter, self.tenant, sampling, self.unknown_from
+            self.loaded_engine(),
+            self.agent_adapter,
+            self.tenant,
+            sampling,
+            unknown_from,
+            unasked_from,
         )
         told = Told()
         for piece in form.step(messages, conversation, tools, told, choice=choice):
+            written.sure = told.sure and not written.text
             written.text += piece
             yield piece
         written.answers = told.answers
@@ -294,6 +312,23 @@ class ChatLlava(BaseChatModel):
             written.calls.append((told.call.name, told.call.arguments))
         if told.broken is not None:
             written.broken.append(told.broken)
+
+    def _release(self) -> tuple[float, float]:
+        """The thresholds of doubt: given, else the adapter's, else those for any."""
+        if self._thresholds is None:
+            own: Any = {}
+            if self.agent_adapter is not None:
+                with suppress(AdapterError):
+                    files = find_adapter(self.agent_adapter, self.settings or get_settings())
+                    own = files.about.get("release") or {}
+            self._thresholds = (
+                _chance(own.get("unknown_from"), UNKNOWN_FROM),
+                _chance(own.get("unasked_from"), UNASKED_FROM),
+            )
+        unknown_from, unasked_from = self._thresholds
+        if self.unknown_from is not None:
+            return self.unknown_from, min(unasked_from, self.unknown_from)
+        return unknown_from, unasked_from
 
     def _plain(
         self,
@@ -416,6 +451,11 @@ def _usage(answers: Sequence[Answer]) -> UsageMetadata:
         total_tokens=read_tokens + wrote,
         input_token_details={"cache_read": reused},
     )
+
+
+def _chance(value: Any, default: float) -> float:
+    """A threshold that an adapter's file gives, if it is one."""
+    return float(value) if is_number(value) and 0 <= value <= 1.01 else default
 
 
 def _call_id() -> str:

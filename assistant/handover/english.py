@@ -214,7 +214,8 @@ ENGLISH: Final = Wording(
         rf" (?:please |to |just |actually |kindly |maybe |personally )*(?:call|contact|phone|ring|"
         rf"get back|reach out|take over|step in|"
         rf"talk|speak|reply|respond|answer|come|join|write|get in touch|email|handle|deal with|"
-        rf"(?:have a |take a )?look (?:at|into)|intervene|assist|message|attend|follow up|pick up|serve)(?!\w)",
+        rf"(?:have a |take a )?look (?:at|into)|intervene|assist|message|attend|follow up|"
+        rf"pick up|serve)(?!\w)",
         rf"(?:can|could|will|would|have|let|get|want|need|like) (?:a |an |the |one of |your |some "
         rf"|another )*"
         rf"(?:{_KIND})*(?:{_ROLES}) (?:please |to |just |actually |kindly )*(?:help|assist|check|"

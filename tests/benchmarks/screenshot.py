@@ -1,12 +1,14 @@
 """Take the README's pictures: the real page with the real model, in Chromium.
 
     python -m tests.benchmarks.screenshot --out ui/assets [--browser /usr/bin/chromium]
-        [--training FOLDER [--only-training]]
+        [--training FOLDER [--only-training]] [--desk [--products PRODUCTS.jsonl]]
 
 Starts `sightdesk chat` on a free port and on an empty data folder, hands it a photo, asks what the
 README asks, and waits for each answer: `chat.png`. Then, in the dark, it looks at where the model
 looked for a word of a description: `gaze.png`. Of a training that runs or ran in FOLDER, only the
-text files are copied, and the page that shows it is `train.png`.
+text files are copied, and the page that shows it is `train.png`. With `--desk` only one picture is
+taken, `desk.png`: `sightdesk demo` is asked where a photographed product is from, about returns,
+and for a person.
 """
 
 from __future__ import annotations
@@ -31,6 +33,12 @@ PHOTO = PHOTOS / "Yellow-Bell-Pepper.webp"
 QUESTIONS = ("What product is this?", "Is there a dog in the picture?", "How much does it cost?")
 GAZE_PHOTO = PHOTOS / "phone-landscape-watermelon.jpg"
 GAZE_QUESTION = "What product is this?"
+DESK_PHOTO = PHOTOS / "Granny-Smith.webp"
+DESK_QUESTIONS = (
+    "Where does this come from?",
+    "How do I return something that I have not opened?",
+    "I would like to talk to a person, please.",
+)
 VIEW: Any = {"width": 1200, "height": 820}
 TALL: Any = {"width": 1200, "height": 1100}  # the photo and all that is said of it
 ANSWER_MS = 180_000
@@ -105,6 +113,31 @@ def take_gaze(browser: Browser, url: str, path: Path) -> None:
     page.close()
 
 
+def take_desk(browser: Browser, url: str, path: Path) -> None:
+    """The support desk: a photo and two hops, a page of the shop, a person."""
+    page = browser.new_page(viewport=TALL)
+    page.goto(url)
+    box = page.get_by_test_id("stChatInputTextArea")
+    for number, question in enumerate(DESK_QUESTIONS, start=1):
+        chooser = page.locator('[data-testid="stChatInputFileUploadButton"] input[type="file"]')
+        chooser.wait_for(state="attached", timeout=ANSWER_MS)
+        if number == 1:
+            chooser.set_input_files(DESK_PHOTO)
+            expect(page.get_by_test_id("stChatInputSubmitButton")).to_be_enabled(timeout=ANSWER_MS)
+        expect(box).to_be_enabled(timeout=ANSWER_MS)
+        box.fill(question)
+        box.press("Enter")
+        messages = page.get_by_test_id("stChatMessage")
+        expect(messages).to_have_count(2 * number, timeout=ANSWER_MS)
+        expect(page.get_by_role("button", name="More", exact=True)).to_have_count(
+            number, timeout=ANSWER_MS
+        )
+        settle(page)
+        expect(page.get_by_test_id("stAlert")).to_have_count(0)
+    page.screenshot(path=path)
+    page.close()
+
+
 def copy_training(folder: Path, data: Path) -> None:
     """What the page reads of a training, under its name, in a data folder."""
     target = data / "trainings" / folder.name
@@ -136,11 +169,15 @@ def main() -> None:
     parser.add_argument("--browser", type=Path, help="a Chromium other than Playwright's own")
     parser.add_argument("--training", type=Path, help="a folder of checkpoints and curves")
     parser.add_argument("--only-training", action="store_true", help="take that picture alone")
+    parser.add_argument("--desk", action="store_true", help="take the support desk alone")
+    parser.add_argument("--products", type=Path, help="a products file for the desk")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [str(Path(sys.executable).with_name("sightdesk")), "chat", "--no-browser"]
+    if given.desk:
+        command[1:2] = ["demo", *([str(given.products)] if given.products else [])]
     with tempfile.TemporaryDirectory(prefix="sightdesk-pictures-") as data:
         if given.training is not None:
             copy_training(given.training, Path(data))
@@ -156,10 +193,12 @@ def main() -> None:
                     executable_path=str(given.browser) if given.browser else None,
                     args=["--no-sandbox"],
                 )
-                if not given.only_training:
+                if given.desk:
+                    take_desk(browser, url, given.out / "desk.png")
+                elif not given.only_training:
                     take_chat(browser, url, given.out / "chat.png")
                     take_gaze(browser, url, given.out / "gaze.png")
-                if given.training is not None:
+                if given.training is not None and not given.desk:
                     take_train(browser, url, given.training.name, given.out / "train.png")
                 browser.close()
         finally:
