@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import copy
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +30,7 @@ import torch
 from torch import nn
 
 from assistant.errors import InputError
+from assistant.json_file import read_object, write_object
 from assistant.packed import PackedLinear, PackedWeights, can_be_packed, can_pack
 from assistant.settings import Quantize, Settings
 
@@ -327,7 +327,7 @@ def _speeds(
     """Measured now or before: the speeds by kind, and why a kind has none."""
     key = _key(shape, device)
     file = cache_dir / "quantization.json" if cache_dir is not None else None
-    known = _read(file)
+    known = read_object(file)
     if key in known:
         with suppress(TypeError, AttributeError):
             return {kind: Speed(**speed) for kind, speed in known[key].items()}, {}
@@ -341,7 +341,7 @@ def _speeds(
     if file is not None and not failures and not busy:
         kept = list(known.items())[1 - _KEPT :] if len(known) >= _KEPT else list(known.items())
         with suppress(OSError):
-            _write(file, dict(kept) | {key: {kind: asdict(s) for kind, s in speeds.items()}})
+            write_object(file, dict(kept) | {key: {kind: asdict(s) for kind, s in speeds.items()}})
     return speeds, failures
 
 
@@ -363,23 +363,6 @@ def _key(shape: Shape, device: torch.device) -> str:
         place = f"{name} {torch.backends.cpu.get_cpu_capability()} {torch.get_num_threads()}"
     libraries = [f"{name} {version(name)}" for name in ("torch", "bitsandbytes")]
     return json.dumps([place, *libraries, _FORMS, shape.linears, shape.blocks])
-
-
-def _read(file: Path | None) -> dict[str, Any]:
-    try:
-        known = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _write(file: Path, content: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=file.parent, suffix=".json", delete=False
-    ) as out:
-        json.dump(content, out)
-    Path(out.name).replace(file)
 
 
 @cache

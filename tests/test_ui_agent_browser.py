@@ -12,7 +12,8 @@ import pytest
 from assistant.settings import Settings
 from assistant.store import Store
 from tests.chromium import Visitor, free_port, open_browser, serve
-from tests.scripted_desk import HOSTILE, ORIGIN, RETURNS
+from tests.scripted_desk import ORIGIN, RETURNS
+from tests.scripted_page import HOSTILE
 
 pytestmark = pytest.mark.browser
 

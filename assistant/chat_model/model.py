@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, Final, Literal
 
@@ -18,10 +16,7 @@ from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
     BaseMessage,
-    InvalidToolCall,
-    UsageMetadata,
 )
-from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
@@ -35,8 +30,9 @@ from assistant.chat_model import grammars, plain_form
 from assistant.chat_model.desk_form import UNASKED_FROM, UNKNOWN_FROM, DeskForm, Told
 from assistant.chat_model.grammars import ToolSpec
 from assistant.chat_model.reading import LoadImage, Read, read, unaliased
+from assistant.chat_model.writing import Written, last_chunk
 from assistant.engine.constrained import Constraint
-from assistant.engine.values import Answer, Sampling, Turn
+from assistant.engine.values import Sampling, Turn
 from assistant.errors import AdapterError, InputError, WeightsError
 from assistant.images import LoadedImage
 from assistant.settings import Settings, get_settings
@@ -45,18 +41,6 @@ AGENT_ADAPTER: Final = "agent"
 """The adapter that the embedded model runs the desk with."""
 
 MOST_TOOLS: Final = 64
-
-
-@dataclass
-class _Written:
-    """What came of an answer, filled while it streams."""
-
-    text: str = ""
-    calls: list[tuple[str, Any]] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-    about: dict[str, Any] = field(default_factory=dict)
-    answers: list[Answer] = field(default_factory=list)
-    sure: bool = False
 
 
 class ChatLlava(BaseChatModel):
@@ -238,7 +222,7 @@ class ChatLlava(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        written = _Written()
+        written = Written()
         name = f"lc_run--{run_manager.run_id}" if run_manager is not None else None
         for piece in self._pieces(messages, stop, written, kwargs):
             # Whoever checks the sentences as they come must know before the first one.
@@ -250,7 +234,7 @@ class ChatLlava(BaseChatModel):
             if run_manager is not None:
                 run_manager.on_llm_new_token(piece, chunk=chunk)
             yield chunk
-        last = ChatGenerationChunk(message=_last(written, self._identifying_params, name))
+        last = ChatGenerationChunk(message=last_chunk(written, self._identifying_params, name))
         if run_manager is not None:
             run_manager.on_llm_new_token("", chunk=last)
         yield last
@@ -261,7 +245,7 @@ class ChatLlava(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None,
-        written: _Written,
+        written: Written,
         options: Mapping[str, Any],
     ) -> Iterator[str]:
         conversation = read(messages, self.settings)
@@ -290,7 +274,7 @@ class ChatLlava(BaseChatModel):
         tools: tuple[ToolSpec, ...],
         choice: str,
         sampling: Sampling,
-        written: _Written,
+        written: Written,
     ) -> Iterator[str]:
         unknown_from, unasked_from = self._release()
         form = DeskForm(
@@ -336,7 +320,7 @@ class ChatLlava(BaseChatModel):
         conversation: Read,
         constraint: Constraint | None,
         sampling: Sampling,
-        written: _Written,
+        written: Written,
         tools: tuple[ToolSpec, ...],
     ) -> Iterator[str]:
         engine = self.loaded_engine()
@@ -409,57 +393,9 @@ class ChatLlava(BaseChatModel):
         )
 
 
-def _last(written: _Written, about: dict[str, Any], name: str | None) -> AIMessageChunk:
-    """The chunk behind the words: calls, usage, and how the answer came to be."""
-    finish = written.answers[-1].finish if written.answers else "stop"
-    metadata = {
-        "model_name": about["model"],
-        "model_provider": "sightdesk",
-        "finish_reason": "tool_calls" if written.calls else finish,
-        **{key: value for key, value in written.about.items() if value is not None},
-    }
-    return AIMessageChunk(
-        content="",
-        id=name,
-        tool_call_chunks=[
-            tool_call_chunk(name=called, args=json.dumps(args), id=_call_id(), index=place)
-            for place, (called, args) in enumerate(written.calls)
-        ],
-        invalid_tool_calls=[
-            InvalidToolCall(
-                type="invalid_tool_call",
-                name=text.partition(" ")[2].partition(" ")[0] or None,
-                args=text,
-                id=_call_id(),
-                error="The call was cut off.",
-            )
-            for text in written.broken
-        ],
-        usage_metadata=_usage(written.answers),
-        response_metadata=metadata,
-        chunk_position="last",
-    )
-
-
-def _usage(answers: Sequence[Answer]) -> UsageMetadata:
-    reused = sum(answer.reused for answer in answers)
-    read_tokens = reused + sum(answer.computed for answer in answers)
-    wrote = sum(answer.tokens for answer in answers)
-    return UsageMetadata(
-        input_tokens=read_tokens,
-        output_tokens=wrote,
-        total_tokens=read_tokens + wrote,
-        input_token_details={"cache_read": reused},
-    )
-
-
 def _chance(value: Any, default: float) -> float:
     """A threshold that an adapter's file gives, if it is one."""
     return float(value) if is_number(value) and 0 <= value <= 1.01 else default
-
-
-def _call_id() -> str:
-    return f"call_{uuid.uuid4().hex[:24]}"
 
 
 def _choice(given: str | dict[str, Any] | bool | None, names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import hashlib
 import re
 
 from assistant.knowledge.blocks import count_words, sentences
+from assistant.knowledge.products import KIND
 from assistant.knowledge.words import readable
 
 _WORDS = 50
@@ -24,7 +25,8 @@ def facets(title: str, text: str, label: str = "", coarse_label: str = "") -> li
     if label:
         kind = readable(coarse_label)
         name = title if not kind or kind.casefold() in title.casefold() else f"{title}, {kind}"
-        lines = text.split("\n")
+        # The kind is in the name; alone it would be near every question about such things.
+        lines = [line for line in text.split("\n") if not line.startswith(KIND)]
         table = [line for line in lines if _TABLE.match(line)]
         said = [line for line in lines if not _TABLE.match(line)]
         facts = [line for line in said if re.match(r"^[^.:]{1,40}: ", line)]

@@ -14,6 +14,9 @@ from assistant.knowledge.values import Draft
 from assistant.knowledge.words import GLOSSARY, readable
 from assistant.store.text import one_line, storable
 
+KIND = "Kind: "
+"""Begins the line that says what a product is, where its name does not."""
+
 LONGEST = 1_200
 """Characters of text up to which all that is known of a product is one passage."""
 
@@ -44,7 +47,7 @@ def product_drafts(row: dict[str, Any], place: str) -> list[Draft]:
     head = [line for line in (description, *facts) if line]
     kind = readable(coarse)
     if kind and kind.casefold() not in title.casefold():
-        head.insert(0, f"Kind: {kind}")
+        head.insert(0, KIND + kind)
     parts = ["\n".join(head)] if head else []
     if nutrition:
         table = f"{nutrition[0]} {'; '.join(nutrition[1:])}."
