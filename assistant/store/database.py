@@ -158,6 +158,8 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     # In WAL mode a power cut may lose the last commits and never damages the file.
     connection.execute("PRAGMA synchronous = NORMAL")
+    # What is deleted is overwritten; not every build of SQLite does so by itself.
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:
