@@ -45,9 +45,9 @@ def fill(folder: Path, *, settings: Settings | None = None) -> None:
     """Put the demo's shop, and a note of ill will, into the knowledge base."""
     from assistant.demo import SHOP
 
-    note = folder / "note.md"
+    note = folder / "note.txt"  # of a page, the reader would take the marks away
     note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(f"# A note\n\n{NOTE}.\n", encoding="utf-8")
+    note.write_text(f"{NOTE}.\n", encoding="utf-8")
     with Store.open(settings or get_settings()) as store:
         knowledge = Knowledge.open(store=store, embedder=BagOfWords())
         knowledge.add(SHOP)
@@ -80,15 +80,16 @@ class Counter:
         looked_up = build_tools(desk, names=["search_knowledge", "hand_over"])
         agent = Agent(
             desk, self.model, open_checkpointer(desk.settings),
-            tools=[*looked_up, *self.eyes()], wait_s=0.0,
+            tools=[*looked_up, *self.eyes(desk)], wait_s=0.0,
         )  # fmt: skip
         self.agents.append(agent)
         return agent
 
-    def eyes(self) -> list[BaseTool]:
+    def eyes(self, desk: Desk) -> list[BaseTool]:
         """Tools that see the same in each photo."""
 
         def label_image(image: str) -> Any:
+            (image,) = desk.store.image_ids(image)
             time.sleep(max(self.delay, self.hanging))
             text = f"{LABEL} (Apple), confidence 0.97"
             source = Source("image", image, "Granny Smith", text, "label_image", LABEL, image)
@@ -97,6 +98,7 @@ class Counter:
         def ask_image(image: str, question: str) -> Any:
             from langgraph.config import get_stream_writer
 
+            (image,) = desk.store.image_ids(image)
             write = get_stream_writer()
             for word in SEEN.split(" "):
                 time.sleep(self.delay)
@@ -136,7 +138,8 @@ class Counter:
                 return call("ask_image", image=photos[-1], question="What do you see?")
             return f"{SEEN} [1]"
         if not done:
-            return call("search_knowledge", query=words[:80])
+            looked_up = "delivery days" if "story" in words else words[:80]
+            return call("search_knowledge", query=looked_up)
         if "return" in words:
             return f"{RETURNS} The deposit is €0.25 for a plastic bottle."
         if "note" in words:

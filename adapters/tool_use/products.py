@@ -83,7 +83,8 @@ def product(rng: random.Random, title: str = "", kind: str = "") -> Product:
     known += told
     if described:
         label = rng.choice(("Description: ", "Description: ", "", "About: "))
-        lines.insert(rng.randrange(len(lines) + 1), label + " ".join(described))
+        place = 0 if rng.random() < 0.6 else rng.randrange(len(lines) + 1)
+        lines.insert(place, label + " ".join(described))
     joint = rng.choice((" ", ". ", "; ", " | ", " - "))
     text = joint.join(line.rstrip(".") if joint == ". " else line for line in lines)
     return Product(title, kind, text, tuple(known), _absent(rng, said))
@@ -127,7 +128,7 @@ def _lines(
             if rng.random() < 0.7:
                 chosen.append(attribute)
         chosen += sorted(
-            rng.sample(NUTRIENTS, rng.choice((0, 0, 2, 3, 4, 6))),
+            rng.sample(NUTRIENTS, rng.choice((0, 0, 2, 4, 6, 9, 12))),
             key=NUTRIENTS.index,
         )
         pool = [a for a in facts.OTHERS if a.name in _FOOD]
@@ -136,22 +137,22 @@ def _lines(
         pool += [facts.MAKER, facts.MADE_IN, facts.WEIGHT]
     chosen += rng.sample(pool, rng.choice((0, 0, 1, 2) if sort != "goods" else (2, 3, 4, 5)))
     told = {fact.name for fact in known}
-    table = False
+    table: list[str] = []
     for attribute in chosen:
         if attribute.name in told:
             continue
         told.add(attribute.name)
         value = attribute.value(rng)
         nutrient = attribute in NUTRIENTS
-        if nutrient and not table:
-            lines.append(rng.choice(("Nutrition values per 100 gram:", "Per 100 g:")))
-            table = True
         prose = rng.random() < 0.25 and not nutrient
         form = rng.choice(attribute.prose if prose else attribute.lines)
         if nutrient:
             form = attribute.lines[_language(title) % len(attribute.lines)]
-        lines.append(form.format(p=title, v=value))
+        (table if nutrient else lines).append(form.format(p=title, v=value))
         known.append(_fact(rng, attribute, title, value))
+    if table:
+        head = rng.choice(("Nutrition values per 100 gram: ", "Per 100 g: "))
+        lines.append(head + "; ".join(table) + ".")
     return lines, known, told
 
 
@@ -245,6 +246,9 @@ def _description(rng: random.Random, title: str, sort: str) -> tuple[list[str], 
             "What is the colour of {p}?",
             "how do i recognise {p}?",
             "what colour is {p} inside",
+            "the flesh of {p}, what colour is it?",
+            "which colour does {p} have under the peel",
+            "Colour of {p}, please.",
         ),
         "taste": (
             "What does {p} taste like?",
@@ -255,6 +259,10 @@ def _description(rng: random.Random, title: str, sort: str) -> tuple[list[str], 
             "what flavour does {p} have",
             "describe the taste of {p}",
             "is {p} bitter?",
+            "never had {p}, what is it like to eat?",
+            "How does the flavour of {p} come across?",
+            "what should i expect {p} to taste like",
+            "in a few words, the taste of {p}?",
         ),
         "use": (
             "What is {p} good for?",
@@ -265,6 +273,16 @@ def _description(rng: random.Random, title: str, sort: str) -> tuple[list[str], 
             "Is {p} good for " + other + "?",
             "what goes well with {p}?",
             "any ideas what to make with {p}",
+            "What meals suit {p}?",
+            "recipe ideas for {p}?",
+            "how would you serve {p}",
+            "i bought {p}, what do i do with it now?",
+            "what would a cook use {p} for?",
+            "Which dishes is {p} made for?",
+            "is {p} for cooking or for eating raw?",
+            "what should I eat {p} with?",
+            "What is the best use of {p}?",
+            "where does {p} go in cooking",
         ),
         "likeness": (
             "What is {p} similar to?",

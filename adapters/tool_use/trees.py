@@ -8,7 +8,9 @@ from typing import Any
 from adapters.packing import Segment, Tree
 from adapters.tool_use.answers import Sheet
 from adapters.tool_use.requests import Page
-from assistant.desk_prompts import answer_system, decision_system, shortened
+from assistant.desk_prompts import UNKNOWN, answer_system, decision_system, shortened
+
+_UNKNOWN_WEIGHT = 0.25  # an answer of 16 tokens
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,12 @@ class DeskTokens:
             question = self.turn("user", shortened(asked.question, 600))
             segments.append(Segment((*question, *self.opened()), 0))
             ids = self.written(asked.answer)
-            segments.append(Segment(ids, len(segments) - 1, _weight(ids)))
-            kinds.append("unknown" if asked.answer == "unknown" else "known")
+            unknown = asked.answer == UNKNOWN
+            # What begins an answer must weigh the same whether it is a long one or none: else
+            # "unknown" is what the model says where it is not sure.
+            weight = _UNKNOWN_WEIGHT if unknown else _weight(ids)
+            segments.append(Segment(ids, len(segments) - 1, weight))
+            kinds.append("unknown" if unknown else "known")
         return Known(Tree([], tuple(segments)), tuple(kinds))
 
 

@@ -17,7 +17,7 @@ from langchain_core.messages import BaseMessage, ToolMessage
 
 from assistant import desk_prompts
 from assistant.chat_model import grammars
-from assistant.chat_model.grammars import ToolSpec
+from assistant.chat_model.grammars import LONGEST_TEXT, ToolSpec
 from assistant.chat_model.reading import (
     Read,
     exchanges,
@@ -55,6 +55,8 @@ _NO_WORDS: Final = "What is this?"
 """What somebody wants who sends a photo without a word."""
 
 _READS: Final = "read_text"
+_NAMES: Final = "label_image"
+_LOOKS_UP: Final = "search_knowledge"
 _WANTS_IT_READ: Final = re.compile(
     r"\b(read|says?|written|writing|text|words|transcribe|spell(ed)?)\b", re.IGNORECASE
 )
@@ -148,7 +150,7 @@ class DeskForm:
         if written.startswith(desk_prompts.CALL):
             self._called(written, conversation, tools, told)
         elif written == desk_prompts.FINISH:
-            yield from self._answered(messages, told)
+            yield from self._answered(messages, told, tools)
         elif told.form != "said":  # cancelled, or cut off at its first token
             told.form = "unknown"
 
@@ -168,7 +170,24 @@ class DeskForm:
             return
         told.call = Call(name, unaliased(arguments, spec.images(), conversation.photos))
 
-    def _answered(self, messages: Sequence[BaseMessage], told: Told) -> Iterator[str]:
+    def _looks_up(
+        self, messages: Sequence[BaseMessage], tools: tuple[ToolSpec, ...], told: Told
+    ) -> bool:
+        """Call the search where a photo alone does not answer and nothing was looked up yet."""
+        done = {message.name for message in turn_messages(messages)}
+        labels = [s.title for s in turn_sources(messages) if s.origin == _NAMES and s.label]
+        question = question_of(messages)
+        if not labels or not question or _LOOKS_UP in done:
+            return False
+        if not any(spec.name == _LOOKS_UP for spec in tools):
+            return False
+        told.form = "call"
+        told.call = Call(_LOOKS_UP, {"query": f"{labels[-1]}: {question}"[:LONGEST_TEXT]})
+        return True
+
+    def _answered(
+        self, messages: Sequence[BaseMessage], told: Told, tools: tuple[ToolSpec, ...] = ()
+    ) -> Iterator[str]:
         """The answer from this turn's sources."""
         sources = turn_sources(messages)
         question = resolved_question(messages)
@@ -189,6 +208,8 @@ class DeskForm:
             turns, [desk_prompts.UNKNOWN], tenant=self.tenant, adapter=self.adapter
         )
         if told.doubt >= self.unknown_from:
+            if self._looks_up(messages, tools, told):
+                return
             told.form = "unknown"
             yield DONT_KNOW
             return

@@ -147,7 +147,8 @@ def answer(sources: int, *, unknown: bool = True) -> Constraint:
         rules = [
             f"start: {nothing} | sentence {more}" if unknown else f"start: sentence {more}",
             "sentence: WORDS mark{1,3}",
-            r"WORDS: /[^\s\[\]][^\[\]\n]{0,398}[.!?] /",
+            # What begins as if nothing were known would go on as nonsense.
+            r"WORDS: /([^\s\[\]uU]|[uU][^n\[\]\n]|[uU]n[^k\[\]\n])[^\[\]\n]{0,398}[.!?] /",
             f"mark: {numbers}",
         ]
     return Constraint("\n".join(rules))

@@ -44,6 +44,10 @@ _PRONOUNS: Final = frozenset(
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
+# How English is shortened in chats; some of it means "you" or "the" in Slavic languages.
+_TYPED_ENGLISH = frozenset(("ty", "ta", "thx", "tysm", "np", "pls", "plz", "u", "k"))
+
+
 def language_of(text: str) -> str:
     """ISO 639-1 code of the language of `text`; ``en`` where that is not sure.
 
@@ -96,7 +100,7 @@ def _of_script(script: str, text: str) -> str:
 
 def _of_latin(text: str) -> str:
     words = _words(text)
-    if not words:
+    if not words or _TYPED_ENGLISH.issuperset(words):
         return "en"
     scores = _scores(words, text.casefold())
     ranked = sorted(scores.items(), key=lambda pair: -pair[1])[:2]
