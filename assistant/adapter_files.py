@@ -108,6 +108,11 @@ class AdapterFiles:
         return self.on is not None
 
     @property
+    def runs_desk(self) -> bool:
+        """Whether it was trained to choose tools, and not to answer about pictures."""
+        return self.about.get("purpose") == "desk"
+
+    @property
     def calibration(self) -> dict[str, float] | None:
         """Temperature and threshold of its labels' confidence, if they were measured."""
         calibration = self.about.get("calibration")

@@ -167,7 +167,9 @@ def main(port: int) -> None:
     if "SCRIPTED_EMPTY" not in os.environ:
         fill(get_settings().data_dir / "files")
     threading.current_thread().name = "page"
-    serve(ScriptedEngine(["Three ripe bananas lie on a wooden table."], delay=0.05), port)
+    engine = ScriptedEngine(["Three ripe bananas lie on a wooden table."], delay=0.05)
+    engine.known = ("embedded", "agent")
+    serve(engine, port)
 
 
 if __name__ == "__main__":

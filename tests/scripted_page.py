@@ -70,6 +70,8 @@ class ScriptedEngine:
     adapter: str | None = "shop"
     quantization: str = "nf4"
     familiar: bool = True
+    known: tuple[str, ...] = ("embedded", "shop", "sight")
+    """Adapters that can be chosen."""
     by_question: dict[str, str] = field(default_factory=dict)
     """Answers to questions that hold the key, before those of the queue."""
     asked: list[list[tuple[str, str, tuple[str, ...]]]] = field(default_factory=list)
@@ -96,7 +98,7 @@ class ScriptedEngine:
 
     def choices(self) -> list[str]:
         """As Engine.choices."""
-        return ["embedded", "shop", "sight"]
+        return list(self.known)
 
     def fits(self, image: Any, adapter: str | None = None) -> bool:
         """As Engine.fits; the adapter `sight` sees with a tower of its own."""

@@ -39,7 +39,7 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "evidence": ("errors", "prompts"),
     "labelling": ("errors",),
     "engine": ("fingerprint", "evidence", "images", "labelling", "llava", "prompts", "rerank"),
-    "chat_model": ("desk_prompts", "engine", "sources"),
+    "chat_model": ("desk_prompts", "engine", "grounding", "sources"),
     "store": ("images",),
     "embedder": ("settings",),
     "knowledge": ("embedder", "images", "store"),

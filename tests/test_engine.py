@@ -372,7 +372,8 @@ def test_an_adapter_is_found_by_name(adapter: Path, tmp_path: Path) -> None:
 def test_an_unknown_adapter_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "adapters" / "mine").mkdir(parents=True)
     settings = Settings(device="cpu", data_dir=tmp_path, adapter=name)
-    with pytest.raises(AdapterError, match="give one of: embedded, grocery, mine, or a directory"):
+    known = "give one of: embedded, agent, grocery, mine, or a directory"
+    with pytest.raises(AdapterError, match=known):
         Engine.load(base=str(tiny.directory()), settings=settings)
 
 

@@ -405,7 +405,7 @@ def test_list_show_and_compare(shop: Path, tmp_path: Path) -> None:
     (get_settings().data_dir / "adapters" / "x.abc.partial").mkdir()
     entries = {entry["name"]: entry for entry in list_adapters()}
     shipped = [name for name, entry in entries.items() if entry["shipped"]]
-    assert shipped == ["embedded", "grocery"]
+    assert shipped == ["embedded", "agent", "grocery"]
     assert list(entries) == [*shipped, *sorted(list(entries)[len(shipped) :])]
     assert {"better", "broken", "shop"} <= entries.keys() and "x.abc.partial" not in entries
     assert "damaged" in entries["broken"]["error"] and entries["shop"]["error"] is None

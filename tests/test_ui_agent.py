@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.runtime.scriptrunner_utils.exceptions import StopException
 from streamlit.testing.v1 import AppTest
 
 import assistant.agent
@@ -30,7 +32,7 @@ from tests.scripted_page import ScriptedEngine
 from tests.test_knowledge.conftest import BagOfWords
 from tests.test_ui import desk_of, labels, open_page, press, said, send
 from ui.agent_answering import past_of
-from ui.agent_exchange import as_markdown
+from ui.agent_exchange import as_html
 from ui.engine_room import AgentRoom, EngineRoom
 from ui.session import get_agents
 from ui.telling import Step, Telling, citations_of, outcome_of, steps_of
@@ -53,8 +55,8 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
-    counter, engine = Counter(), ScriptedEngine(["A yellow banana."])
-    monkeypatch.setattr(engine, "choices", lambda: ["embedded", "shop", "agent"])
+    counter = Counter()
+    engine = ScriptedEngine(["A yellow banana."], known=("embedded", "shop", "agent"))
     monkeypatch.setattr(assistant.engine.Engine, "load", engine.load)
     monkeypatch.setattr(assistant.agent.Agent, "open", counter.open)
     monkeypatch.setattr(assistant.knowledge.core, "text_embedder", lambda *_: BagOfWords())
@@ -77,10 +79,21 @@ def apple(photos: Path) -> bytes:
     return (photos / "Granny-Smith.webp").read_bytes()
 
 
+def bodies(box: Any) -> list[str]:
+    """All HTML of a message."""
+    return [each.value for each in box.get("html")]
+
+
 def marks(page: AppTest) -> list[str]:
-    """What stands in the answers as Markdown, read as a person reads it."""
-    texts = [text.value for box in page.chat_message for text in box.markdown]
-    return [re.sub(r"\\(.)", r"\1", re.sub(r":gray-badge\[(\d+)\]", r"[\1]", t)) for t in texts]
+    """What stands in the answers, and in the boxes of tickets, as a person reads it."""
+    found = []
+    for box in page.chat_message:
+        for body in bodies(box):
+            numbered = re.sub(r"<button[^>]*>(\d+)</button>", r"[\1]", body)
+            plain = re.sub(r"</?(div|span)[^>]*>", "", numbered).replace("<br>", "\n")
+            found.append(html.unescape(plain).replace("\u2009", " "))
+        found += [re.sub(r"\\(.)", r"\1", each.value) for each in box.markdown]
+    return found
 
 
 def trace(page: AppTest) -> str:
@@ -200,11 +213,11 @@ def test_details_tell_what_each_step_took(page: AppTest, apple: bytes) -> None:
 def test_hostile_text_stays_text(page: AppTest) -> None:
     send(page, "What does the note say?")
     (answer,) = marks(page)
-    assert answer.startswith(NOTE[:60])
-    raw = [text.value for box in page.chat_message for text in box.markdown]
-    for text in [*raw, *(each.label for each in page.expander)]:
-        assert not re.search(r"(?<!\\)[<!`$]", text)
-        assert not re.search(r"(?<!\\)\[(?!\d+\])", text)
+    assert answer == f"{NOTE} [1]", "no letter is lost"
+    (raw,) = [body for box in page.chat_message for body in bodies(box)]
+    assert set(re.findall(r"</?(\w+)", raw)) == {"div", "span", "button"}
+    for each in page.expander:
+        assert not re.search(r"(?<!\\)[<!`$\[]", each.label)
 
 
 # --- how it ends
@@ -357,20 +370,15 @@ def test_a_stopped_answer_keeps_what_was_released(page: AppTest, counter: Counte
     shown: list[str] = []
     original = agent_exchange.LiveReply.show
 
-    class Stop(BaseException):
-        pass
-
     def show(self: Any, telling: Telling) -> None:
         original(self, telling)
         shown.append(telling.text)
         if len(telling.sentences) >= 2:
-            raise Stop
+            raise StopException
 
     agent_exchange.LiveReply.show = show  # type: ignore[method-assign]
     try:
         page.chat_input[0].set_value("Tell me a story").run()
-    except BaseException as error:
-        assert isinstance(error, Stop)
     finally:
         agent_exchange.LiveReply.show = original  # type: ignore[method-assign]
     with Store.open() as store:
@@ -490,10 +498,11 @@ def zipped(data: bytes, name: str) -> str:
 
 
 def test_an_answer_is_escaped_but_for_its_own_marks() -> None:
-    assert as_markdown("It is *so* [1][2]. Not [3].", 2) == (
-        "It is \\*so\\* :gray-badge[1] :gray-badge[2]\\. Not \\[3\\]\\."
-    )
-    assert as_markdown("    one\n\n[two](http://x) [1]", 0).startswith("one  \n  \n\\[two\\]")
+    said_html = as_html('It is <b>"so"</b> [1][2].\nNot [3]. &amp;', 2, EN)
+    first, second = said_html.removeprefix('<div class="sightdesk-said">').split("<br>")
+    assert first.startswith("It is &lt;b&gt;&quot;so&quot;&lt;/b&gt; <span")
+    assert first.count("<button") == 2 and 'aria-label="Source 2">2</button></span>.' in first
+    assert second == "Not [3]. &amp;amp;</div>"
 
 
 @pytest.mark.parametrize(

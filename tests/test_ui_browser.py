@@ -231,7 +231,8 @@ def test_a_phone_shows_everything_within_its_width(
     width = visitor.page.evaluate("document.documentElement.scrollWidth")
     assert width <= PHONE["width"]
     wide = visitor.page.evaluate(
-        """() => [...document.querySelectorAll('[data-testid=stMain] :is(button, img, p)')]
+        """() => [...document.querySelector('[data-testid=stMainBlockContainer]')
+            .querySelectorAll('button, img, p')]
             .filter(each => each.getBoundingClientRect().right > innerWidth + 1)
             .map(each => each.outerHTML.slice(0, 200))"""
     )

@@ -77,6 +77,13 @@ def test_every_markdown_mark_is_escaped(mark: str) -> None:
     assert escape_markdown(f"a{mark}b") == f"a\\{mark}b"
 
 
+@pytest.mark.parametrize("text", ["http://a.b/c", "HTTPS://a.b", "www.a.b", "me@a.b"])
+def test_an_address_is_no_link(text: str) -> None:
+    escaped = escape_markdown(text)
+    assert "\u2060" in escaped
+    assert escaped.replace("\\", "").replace("\u2060", "") == text
+
+
 @pytest.mark.parametrize(
     ("text", "longest", "line"),
     [

@@ -1,11 +1,12 @@
 """An answer of the support desk on the page: what it did, what it said, what that rests on.
 
 Passages, what tools said and what the model wrote are untrusted: they are drawn as plain text, or
-escaped to the last mark. The numbers of citations are the only marks that are put in.
+escaped to the last sign. The numbers of citations are all that is put in.
 """
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from typing import TYPE_CHECKING, Final
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ui.telling import Telling
     from ui.words import Words
 
-_MARK: Final = re.compile(r"\s*\[(\d{1,3})\]")
+_MARKS: Final = re.compile(r"\s*\[\d{1,3}\](?:\s*\[\d{1,3}\])*")
 _SHOWN_FROM_SECONDS: Final = 2.0
 """What takes longer says how long it has taken."""
 
@@ -37,28 +38,39 @@ def draw_reply(exchange: Exchange, desk: Desk, say: Words) -> None:
     citations = citations_of(details)
     if exchange.answer:
         with st.container(key=f"cited-{exchange.id}"):
-            st.markdown(as_markdown(exchange.answer, len(citations)))
+            st.html(as_html(exchange.answer, len(citations), say))
     draw_citations(citations, exchange.id, desk, say)
     draw_ending(exchange, desk, say)
 
 
-def as_markdown(text: str, citations: int) -> str:
-    """An answer that reads as it was written, with the numbers of its citations set apart.
+def as_html(text: str, citations: int, say: Words) -> str:
+    """An answer that reads as it was written, with the numbers of its citations as buttons.
 
-    A number that names no citation is text like any other.
+    HTML, since Markdown makes a link of every address, escaped or not; all that is not put in here
+    is escaped. A number that names no citation is text like any other.
     """
     lines = []
     for line in text.splitlines():
         parts, place = [], 0
-        for mark in _MARK.finditer(line):
-            if 1 <= int(mark[1]) <= citations:
-                parts.append(escape_markdown(line[place : mark.start()]))
-                parts.append(f" :gray-badge[{int(mark[1])}]")
-                place = mark.end()
-        parts.append(escape_markdown(line[place:]))
-        # At the beginning, spaces would make code of it.
-        lines.append("".join(parts).strip())
-    return "  \n".join(lines)
+        for run in _MARKS.finditer(line):
+            numbers = [int(number) for number in re.findall(r"\d+", run[0])]
+            if all(1 <= number <= citations for number in numbers):
+                parts.append(html.escape(line[place : run.start()]))
+                parts.append(_buttons(numbers, say))
+                place = run.end()
+        parts.append(html.escape(line[place:]))
+        lines.append("".join(parts))
+    return f'<div class="sightdesk-said">{"<br>".join(lines)}</div>'
+
+
+def _buttons(numbers: list[int], say: Words) -> str:
+    """Numbers of citations, which stay on one line with each other."""
+    buttons = (
+        f'<button type="button" class="sightdesk-mark" '
+        f'aria-label="{html.escape(say("source_number", n=number))}">{number}</button>'
+        for number in numbers
+    )
+    return f' <span class="sightdesk-marks">{"&thinsp;".join(buttons)}</span>'
 
 
 def draw_citations(
@@ -136,8 +148,10 @@ def draw_ticket_box(id: str, desk: Desk, say: Words) -> None:
             st.caption(say("desk_handed_gone"))
         elif ticket.state == "closed":
             st.caption(say("desk_handed_closed"))
-        else:
+        elif ticket.waiting:
             st.caption(say("desk_handed_next"))
+        else:
+            st.caption(say("desk_handed_answered"))
 
 
 def fixed(exchange: Exchange, desk: Desk) -> bool:
@@ -210,10 +224,9 @@ class LiveReply:
             self._done = len(done)
             with self._trace.container():
                 draw_trace(done, f"{self._id}-{len(done)}", self._say)
-        text = as_markdown(telling.text, len(telling.citations))
-        if text != self._shown:
-            self._shown = text
-            self._said.markdown(text)
+        if telling.text != self._shown:
+            self._shown = telling.text
+            self._said.html(as_html(telling.text, len(telling.citations), self._say))
         step = telling.at_work
         if step is not None:
             self._tell(doing(step, self._say))

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 _MARKS: Final = frozenset("\\`*_{}[]()<>#+-.!|~$:&\"'=^/@")
 
 
+# What GitHub's Markdown makes a link of though its marks are escaped.
+_ADDRESS: Final = re.compile(r"(?i)(https?:)(?=//)|(\bwww)(?=\.)|(@)(?=[-\w]+\.)")
+_JOINER: Final = "\u2060"
+"""Word joiner: it is not seen, and no line is broken at it."""
+
+
 def escape_markdown(text: str) -> str:
     """Markdown that reads as `text`; for labels and boxes that have no plain form."""
-    return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in text)
+    apart = _ADDRESS.sub(lambda found: found[0] + _JOINER, text)
+    return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in apart)
 
 
 def one_line(text: str, longest: int) -> str:

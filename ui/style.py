@@ -60,11 +60,20 @@ button[data-variant][data-selected="true"] {
 .st-key-threads [class*="st-key-thread-"] button { padding-left: 0.75rem; padding-right: 0.75rem; }
 [data-testid="stText"] { font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
 /* The desk: what it did stays quiet, the numbers of citations stand high and small. */
+[class*="st-key-trace-"] [data-testid="stExpander"] summary {
+  color: color-mix(in srgb, currentcolor 76%, transparent) !important; }
+[class*="st-key-trace-"] [data-testid="stExpander"] summary * {
+  color: inherit !important; opacity: 1 !important; }
 [class*="st-key-trace-"] [data-testid="stExpander"] summary p { font-size: 0.85rem; }
 [class*="st-key-trace-"] [data-testid="stText"] { font-size: 0.85rem; }
-[class*="st-key-cited-"] .stMarkdownBadge {
-  font-size: 0.72em !important; vertical-align: 0.25em; padding: 0 0.35em !important;
-  cursor: pointer; }
+.sightdesk-said { line-height: 1.6; overflow-wrap: anywhere; }
+.sightdesk-marks { white-space: nowrap; }
+.sightdesk-mark {
+  font: inherit; font-size: 0.72em; line-height: 1.5; vertical-align: 0.25em; padding: 0 0.42em;
+  color: inherit; background: color-mix(in srgb, currentcolor 8%, transparent); cursor: pointer;
+  border: 1px solid color-mix(in srgb, currentcolor 22%, transparent); border-radius: 0.4em; }
+.sightdesk-mark:hover { background: color-mix(in srgb, currentcolor 16%, transparent); }
+.sightdesk-mark:focus-visible { outline: 2px solid #2a8f84; outline-offset: 1px; }
 [class*="st-key-sources-"] button { min-height: 1.9rem; padding: 0 0.6rem; }
 [class*="st-key-sources-"] button p { font-size: 0.85rem; }
 [data-testid="stChatMessage"]:has([class*="st-key-by-person-"]) {
@@ -80,6 +89,9 @@ button[data-variant][data-selected="true"] {
   .st-key-preview [data-testid="stLayoutWrapper"], .st-key-preview [data-testid="stVerticalBlock"]
   { width: 120px !important; flex-basis: 120px !important; }
   [data-testid="stChatMessage"] { padding-left: 0.5rem; padding-right: 0.5rem; }
+  .st-key-tools { gap: 0.4rem 0.6rem !important; }
+  .st-key-tools button p { font-size: 0.85rem; }
+  .st-key-tools button { padding-left: 0; padding-right: 0; }
 }
 @media (prefers-reduced-motion: reduce) {
   *, *::before, *::after { animation: none !important; transition: none !important; }
@@ -94,7 +106,7 @@ SCRIPT: Final = """
 if (!window.sightdeskMarks) {
   window.sightdeskMarks = true;
   document.addEventListener('click', event => {
-    const mark = event.target.closest('[class*="st-key-cited-"] .stMarkdownBadge');
+    const mark = event.target.closest('[class*="st-key-cited-"] .sightdesk-mark');
     if (!mark) return;
     const said = [...mark.closest('[class*="st-key-cited-"]').classList]
       .find(name => name.startsWith('st-key-cited-')).slice('st-key-cited-'.length);

@@ -85,6 +85,7 @@ DESK: Final[dict[str, tuple[str, str]]] = {
     "desk_too_slow": ("{what}: took too long", "{what}：超时"),
     "desk_in_vain": ("{what}: did not work", "{what}：没有成功"),
     # what it rests on
+    "source_number": ("Source {n}", "出处 {n}"),
     "source_photo": ("Your photo", "您的照片"),
     "source_picture": ("Product picture", "商品图片"),
     "source_from": ("From {document}", "出自 {document}"),
@@ -105,6 +106,10 @@ DESK: Final[dict[str, tuple[str, str]]] = {
         "A person reads this conversation with its photos and answers here. What you write "
         "meanwhile goes to the same ticket.",
         "人工客服会看到这段对话和照片，并在这里回复。您接着写的内容会加到同一个工单。",
+    ),
+    "desk_handed_answered": (
+        "A person has answered below. What you write goes to the same ticket.",
+        "人工客服已在下方回复。您写的内容会加到同一个工单。",
     ),
     "desk_handed_closed": (
         "This ticket is closed. If you write again, the desk answers first.",

@@ -85,7 +85,7 @@ TICKETS: Final[dict[str, tuple[str, str]]] = {
     # in the chat
     "person_answered": ("A person answered", "人工客服回复"),
     "ticket_open_here": (
-        "A person has this conversation: ticket {id}. The answer will appear here.",
+        "A person has this conversation: ticket {id}. Their answers appear here.",
         "这段对话已转人工：工单 {id}。回复会显示在这里。",
     ),
 }

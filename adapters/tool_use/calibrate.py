@@ -98,7 +98,7 @@ def as_source(title: str, text: str) -> Source:
     return Source("passage", title, title, text, "pages.md")
 
 
-def thresholds(judged: Sequence[Judged], *, unknown: float = 0.95) -> dict[str, Any]:
+def thresholds(judged: Sequence[Judged], *, unknown: float = 0.9) -> dict[str, Any]:
     """The two thresholds at which most known questions are answered.
 
     Args:

@@ -107,6 +107,7 @@ def train(
     about = {
         "format": 2,
         "name": NAME,
+        "purpose": "desk",
         "on": identity.on("embedded"),
         "labels": {},
         "label_head": None,

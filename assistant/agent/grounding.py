@@ -103,8 +103,10 @@ class Release:
         if not support.supported and plain != sentence:
             # A wrong number does not make a sentence wrong that another source carries.
             support = check(plain, self.sources, self.question)
-        if not support.supported and self.sure:
-            # The model has no doubt that this answers: it may say so in other words.
+        others = {source.label for source in self.sources if source.label}
+        if not support.supported and self.sure and not others.intersection(support.missing):
+            # The model has no doubt that this answers: it may say so in other words, but not of
+            # another product than was asked about.
             support = check(sentence, self.sources)
         if support.supported and support.source is not None:
             self._give_held()
@@ -191,6 +193,13 @@ class Grounded(AgentMiddleware[DeskState, Turn, Any]):
             return ModelResponse(result=[_from_picture(shown, sources, language)])
         if not release.kept or (not release.citations and release.dropped):
             return self._said(say("unknown", language), "abstained", emit)
+        if release.dropped and _only_named(release.citations, sources):
+            # What the photo shows was said, and what was asked about it was not.
+            unknown = say("unknown", language)
+            emit(unknown, ())
+            text = f"{release.text} {unknown}"
+            told = answer_message(text, "abstained", citations=release.citations)
+            return ModelResponse(result=[told])
         told = answer_message(release.text, "answered", citations=release.citations)
         return ModelResponse(result=[told])
 
@@ -308,6 +317,12 @@ def _from_picture(shown: str, sources: Sequence[Source], language: str) -> AIMes
         return answer_message(say("unknown", language), "abstained")
     source = next(source for source in reversed(sources) if source.text.strip() == text.strip())
     return answer_message(f"{text} [1]", "answered", citations=[source])
+
+
+def _only_named(cited: Sequence[Source], sources: Sequence[Source]) -> bool:
+    """Whether nothing but a photo's label is cited, though passages were found as well."""
+    named = all(source.origin == "label_image" for source in cited)
+    return named and any(source.kind == "passage" for source in sources)
 
 
 def _anew(release: Release) -> Release:

@@ -29,6 +29,7 @@ from assistant.chat_model.reading import (
 )
 from assistant.desk_prompts import Line, photo
 from assistant.engine.values import Answer, Sampling, Turn
+from assistant.grounding import sentences
 from assistant.sources import Source
 
 if TYPE_CHECKING:
@@ -170,20 +171,16 @@ class DeskForm:
             return
         told.call = Call(name, unaliased(arguments, spec.images(), conversation.photos))
 
-    def _looks_up(
-        self, messages: Sequence[BaseMessage], tools: tuple[ToolSpec, ...], told: Told
-    ) -> bool:
-        """Call the search where a photo alone does not answer and nothing was looked up yet."""
-        done = {message.name for message in turn_messages(messages)}
+    def _query(self, messages: Sequence[BaseMessage], tools: tuple[ToolSpec, ...]) -> str | None:
+        """What could be looked up where a photo was named and nothing has been looked up yet."""
+        done = {message.name for message in turn_messages(messages) if message.type == "tool"}
         labels = [s.title for s in turn_sources(messages) if s.origin == _NAMES and s.label]
         question = question_of(messages)
-        if not labels or not question or _LOOKS_UP in done:
-            return False
+        if not labels or not question or done != {_NAMES}:
+            return None
         if not any(spec.name == _LOOKS_UP for spec in tools):
-            return False
-        told.form = "call"
-        told.call = Call(_LOOKS_UP, {"query": f"{labels[-1]}: {question}"[:LONGEST_TEXT]})
-        return True
+            return None
+        return f"{labels[-1]}: {question}"[:LONGEST_TEXT]
 
     def _answered(
         self, messages: Sequence[BaseMessage], told: Told, tools: tuple[ToolSpec, ...] = ()
@@ -207,16 +204,25 @@ class DeskForm:
         (told.doubt,) = self.engine.chances(
             turns, [desk_prompts.UNKNOWN], tenant=self.tenant, adapter=self.adapter
         )
-        if told.doubt >= self.unknown_from:
-            if self._looks_up(messages, tools, told):
+        constraint = grammars.answer(len(sources), unknown=False)
+        pieces = self._stream(lines, constraint, ANSWER_TOKENS, told)
+        unknown = told.doubt >= self.unknown_from
+        query = self._query(messages, tools)
+        if query is not None:
+            # A photo's label is all there is: it answers what it is, and nothing else.
+            pieces = iter(() if unknown else ["".join(pieces)])
+            said = list(pieces)
+            if unknown or len(sentences(said[0])) > 1:
+                told.form, told.call = "call", Call(_LOOKS_UP, {"query": query})
                 return
+            pieces = iter(said)
+        if unknown:
             told.form = "unknown"
             yield DONT_KNOW
             return
         told.form = "answer"
         told.sure = told.doubt < self.unasked_from
-        constraint = grammars.answer(len(sources), unknown=False)
-        yield from self._stream(lines, constraint, ANSWER_TOKENS, told)
+        yield from pieces
 
     def _stream(
         self, lines: Sequence[Line], constraint: Constraint, most: int, told: Told

@@ -61,6 +61,7 @@ class Adapter:
         calibration: of its labels' confidence.
         head: its label head, over the pooled features of its own tower.
         nbytes: memory that it takes beside the ground.
+        runs_desk: it chooses tools and is nobody to ask about a picture.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Adapter:
     calibration: Calibration = field(default_factory=Calibration)
     head: LabelHead | None = None
     nbytes: int = 0
+    runs_desk: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ class Adapters:
         """Names that can be chosen: the ground, what is ready, and known adapters trained on it."""
         found = [self.ground.name]
         for name in dict.fromkeys([*self._stacked, *known_adapters(self._settings)]):
-            if name not in found and (name in self._stacked or self._usable(name)):
+            ready = self._stacked.get(name)
+            usable = not ready[0].runs_desk if ready is not None else self._usable(name)
+            if name not in found and usable:
                 found.append(name)
         return found
 
@@ -131,7 +135,7 @@ class Adapters:
             self._check(files)
         except (AdapterError, WeightsError, OSError):
             return False
-        return files.stacked
+        return files.stacked and not files.runs_desk
 
     def get(self, name: str) -> Adapter:
         """The adapter of this name or directory, added if it is not there, anew if it changed.
@@ -269,6 +273,7 @@ class Adapters:
             calibration=Calibration.of(files.calibration),
             head=head,
             nbytes=size,
+            runs_desk=files.runs_desk,
         )
 
 

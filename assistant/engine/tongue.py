@@ -71,17 +71,38 @@ class Tongue:
         chosen.inference_mode = True
         try:
             LoraModel(self._model, chosen, key)
+            # Of the factors only: asked for its whole state, a layer in four bits that has been used
+            # on a CPU turns its weights back into their first form, and is wrong from then on
+            # (bitsandbytes 0.50).
+            own = {name: p for name, p in self._model.named_parameters() if ".lora_" in name}
             expected = get_peft_model_state_dict(
-                self._model, adapter_name=key, save_embedding_layers=False
+                self._model, state_dict=own, adapter_name=key, save_embedding_layers=False
             )
             if set(expected) != set(factors):
                 raise ValueError("the factors are others than the model's")
-            set_peft_model_state_dict(self._model, dict(factors), key)
+            self._fill(factors, key)
             self._settle(key)
         except BaseException:
             self.drop(key)
             raise
         return sum(t.nbytes for layer in self._layers for t in _factors(layer, key))
+
+    def _fill(self, factors: Mapping[str, torch.Tensor], key: str) -> None:
+        """Give the factors of a new adapter their values."""
+        places = {
+            f"{layer}.{part}.weight": getattr(module, part)[key].weight
+            for layer, module in self._model.named_modules()
+            if isinstance(module, LoraLayer)
+            for part in ("lora_A", "lora_B")
+            if key in getattr(module, part)
+        }
+        if places.keys() != factors.keys():  # of another kind, such as DoRA
+            set_peft_model_state_dict(self._model, dict(factors), key)
+            return
+        for name, place in places.items():
+            if place.shape != factors[name].shape:
+                raise ValueError(f"{name} is of another shape")
+            place.data.copy_(factors[name])
 
     def drop(self, key: str) -> None:
         """Take an adapter away; layers that no other adapter changes are bare again."""
