@@ -54,7 +54,7 @@ def test_a_fact_in_words_is_looked_up_and_cited(agent: Agent) -> None:
 
 def test_a_fact_of_a_photo_takes_two_steps_and_cites_both(agent: Agent) -> None:
     store = agent.desk.store
-    photo = store.put_image(open_image(SHOP / "pictures" / "Granny-Smith.webp"), name="x")  # type: ignore[union-attr]
+    photo = store.put_image(open_image(SHOP / "pictures" / "Granny-Smith.webp"), name="x")
     reply = agent.answer("photo", "Which country is this from?", [photo.id])
     assert reply.tools == ["label_image", "search_knowledge"]
     assert {source.kind for source in reply.citations} == {"image", "passage"}

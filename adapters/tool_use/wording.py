@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import random
 
-_OPENINGS = ("hi, ", "Hello! ", "hey ", "Excuse me, ", "quick question: ", "Hi there, ", "please, ", "I was wondering: ",
-             "for my shopping list: ", "just curious, ", "My son asks: ", "before i order: ")  # fmt: skip
+_OPENINGS = (
+    "hi, ",
+    "Hello! ",
+    "hey ",
+    "Excuse me, ",
+    "quick question: ",
+    "Hi there, ",
+    "please, ",
+    "I was wondering: ",
+    "for my shopping list: ",
+    "just curious, ",
+    "My son asks: ",
+    "before i order: ",
+)
 _CLOSINGS = (" thanks", " please", " Thank you.", " thx", "?", "??", " I need to know.")
 
 

@@ -71,9 +71,9 @@ class Tongue:
         chosen.inference_mode = True
         try:
             LoraModel(self._model, chosen, key)
-            # Of the factors only: asked for its whole state, a layer in four bits that has been used
-            # on a CPU turns its weights back into their first form, and is wrong from then on
-            # (bitsandbytes 0.50).
+            # Of the factors only: asked for its whole state, a layer in four bits that has been
+            # used on a CPU turns its weights back into their first form, and is wrong from then
+            # on (bitsandbytes 0.50).
             own = {name: p for name, p in self._model.named_parameters() if ".lora_" in name}
             expected = get_peft_model_state_dict(
                 self._model, state_dict=own, adapter_name=key, save_embedding_layers=False
