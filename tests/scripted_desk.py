@@ -145,7 +145,7 @@ class Counter:
         if "note" in words:
             return NOTE
         if "story" in words:
-            return " ".join([LONG] * 40)
+            return " ".join([LONG] * 150)
         return "unknown"
 
 

@@ -100,6 +100,10 @@ class ScriptedEngine:
         """As Engine.choices."""
         return list(self.known)
 
+    def has(self, adapter: str) -> bool:
+        """As Engine.has."""
+        return adapter in self.known
+
     def fits(self, image: Any, adapter: str | None = None) -> bool:
         """As Engine.fits; the adapter `sight` sees with a tower of its own."""
         return image.eyes == ("sight" if adapter == "sight" else "")

@@ -177,7 +177,7 @@ class AgentRoom:
         if self._untrained is None and self._engines.ready:
             engine = self._engines.get(_silent)
             own = self.uses_engine and engine.name == "embedded"
-            self._untrained = own and DESK_ADAPTER not in engine.choices()
+            self._untrained = own and not engine.has(DESK_ADAPTER)
         return bool(self._untrained)
 
     def warm(self) -> None:

@@ -129,13 +129,21 @@ class Adapters:
                 found.append(name)
         return found
 
+    def has(self, name: str) -> bool:
+        """Whether an adapter is there and fits the ground."""
+        return name == self.ground.name or name in self._stacked or self._fitting(name) is not None
+
     def _usable(self, name: str) -> bool:
+        files = self._fitting(name)
+        return files is not None and files.stacked and not files.runs_desk
+
+    def _fitting(self, name: str) -> AdapterFiles | None:
         try:
             files = find_adapter(name, self._settings)
             self._check(files)
         except (AdapterError, WeightsError, OSError):
-            return False
-        return files.stacked and not files.runs_desk
+            return None
+        return files
 
     def get(self, name: str) -> Adapter:
         """The adapter of this name or directory, added if it is not there, anew if it changed.

@@ -135,6 +135,10 @@ class Holder:
         """Names of all adapters that fit, ready or not, the ground first."""
         return self._stack.choices()
 
+    def has(self, adapter: str) -> bool:
+        """Whether an adapter of this name can be used here, also one that runs a desk."""
+        return self._stack.has(adapter)
+
     def check_seen(self, images: Sequence[EncodedImage], adapter: Adapter) -> None:
         """Whether pictures were encoded with what an adapter sees with.
 
