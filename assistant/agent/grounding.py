@@ -38,6 +38,9 @@ _POLITE: Final = re.compile(
     r"\W*(hello|hi|hey|welcome|good (morning|day|afternoon|evening)|thank|thanks|you('|’)re welcome"
     r"|you are welcome|sorry|i('|’)m sorry|please|sure|of course|certainly|goodbye|bye|have a"
     r"|glad|happy to|i can help|i('|’)d be|nice to|no problem|great|okay|ok\b|let me|one moment"
+    r"|i see no (photo|picture)|you can also send me a (photo|picture)|which product do you mean"
+    r"|is there anything|what can i do|what is it about|i am an assistant|i am here|all right"
+    r"|yes, gladly|i look at photos|come back any time|fine, thank"
     r"|hola|gracias|de nada|por favor|hallo|guten|danke|gern|bitte|bonjour|merci|avec plaisir"
     r"|de rien|s('|’)il vous|您好|你好|谢谢|不客气|请)",
     re.IGNORECASE,
