@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import assistant.engine
 import ui.session
+import ui.threads
 from assistant.images import open_image
 from assistant.settings import get_settings
 from assistant.store import NewExchange, Store, Ticket
@@ -26,8 +27,8 @@ EVIL = "<b>bold</b> **strong** ![x](http://evil.example/x.png) :smile:"
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     scripted = ScriptedEngine(["A yellow banana."])
     monkeypatch.setattr(assistant.engine.Engine, "load", scripted.load)
-    here = lambda: True  # noqa: E731
-    monkeypatch.setattr(ui.session, "served_here", here)
+    for module in (ui.session, ui.threads):
+        monkeypatch.setattr(module, "served_here", lambda: True)
     st.cache_resource.clear()
     yield monkeypatch
     st.cache_resource.clear()

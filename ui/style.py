@@ -61,7 +61,7 @@ button[data-variant][data-selected="true"] {
 [data-testid="stText"] { font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
 /* The desk: what it did stays quiet, the numbers of citations stand high and small. */
 [class*="st-key-trace-"] [data-testid="stExpander"] summary {
-  color: color-mix(in srgb, currentcolor 76%, transparent) !important; }
+  color: color-mix(in srgb, currentcolor 76%, transparent) !important; opacity: 1 !important; }
 [class*="st-key-trace-"] [data-testid="stExpander"] summary * {
   color: inherit !important; opacity: 1 !important; }
 [class*="st-key-trace-"] [data-testid="stExpander"] summary p { font-size: 0.85rem; }

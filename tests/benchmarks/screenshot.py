@@ -41,6 +41,7 @@ DESK_QUESTIONS = (
 )
 VIEW: Any = {"width": 1200, "height": 820}
 TALL: Any = {"width": 1200, "height": 1100}  # the photo and all that is said of it
+TALLER: Any = {"width": 1200, "height": 1440}  # three questions with all that is said of them
 ANSWER_MS = 180_000
 
 
@@ -115,7 +116,7 @@ def take_gaze(browser: Browser, url: str, path: Path) -> None:
 
 def take_desk(browser: Browser, url: str, path: Path) -> None:
     """The support desk: a photo and two hops, a page of the shop, a person."""
-    page = browser.new_page(viewport=TALL)
+    page = browser.new_page(viewport=TALLER)
     page.goto(url)
     box = page.get_by_test_id("stChatInputTextArea")
     for number, question in enumerate(DESK_QUESTIONS, start=1):
