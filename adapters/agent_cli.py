@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from assistant.settings import Quantize
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -48,7 +50,7 @@ def agent_command(
     base: Annotated[str | None, typer.Option(help="`embedded`, a directory or a hub id.")] = None,
     # Unlike other evaluations: the desk is measured as it runs here, its seconds too.
     quantize: Annotated[
-        Literal["auto", "none", "nf4", "int8", "w8"],
+        Quantize,
         typer.Option(help="How the model is kept in memory while it is measured."),
     ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -56,7 +58,7 @@ def agent_command(
     """Conversations through the support agent: tools, facts, citations, outcomes."""
     from adapters.agent_cases import read_cases, run_cases, totals
     from adapters.agent_cases.desk import open_desk
-    from adapters.agent_cases.running import sampled
+    from adapters.samples import sampled
 
     chosen = sampled(read_cases(cases), limit, seed)
     done: list[Judged] = []

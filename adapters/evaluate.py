@@ -7,15 +7,13 @@ asked and in which batches; `adapters.rows` reads the data files, `adapters.metr
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from os.path import isfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal
 
 from adapters import metrics
 from adapters.rows import (
@@ -29,6 +27,7 @@ from adapters.rows import (
     read_labels,
     read_questions,
 )
+from adapters.samples import opened_predictions, sampled
 from assistant.errors import ImageError, InputError
 from assistant.images import LoadedImage, open_image
 
@@ -186,11 +185,11 @@ def _evaluate(
 ) -> Results:
     started = time.perf_counter()
     report = options.progress or (lambda done, total: None)
-    drawn = _sample(all_rows, options)
+    drawn = sampled(all_rows, options.limit, options.seed)
     bad: list[RowT] = []
     rows: list[RowT] = []
     texts: list[str] = []
-    with _open_predictions(options.predictions, data) as out:
+    with opened_predictions(options.predictions, [data]) as out:
         report(0, len(drawn))
         pairs = _encode(engine, drawn, options, bad)
         while batch := list(islice(pairs, options.batch_size)):
@@ -210,14 +209,6 @@ def _evaluate(
     if options.skip_bad:
         results["skipped"] = len(bad)
     return results
-
-
-def _sample(rows: Sequence[RowT], options: Options) -> Sequence[RowT]:
-    """Draw `options.limit` rows; they stay in the order of the file."""
-    if options.limit is None or options.limit >= len(rows):
-        return rows
-    chosen = random.Random(options.seed).sample(range(len(rows)), options.limit)
-    return [rows[index] for index in sorted(chosen)]
 
 
 def _encode(
@@ -254,23 +245,6 @@ def _prediction(row: Row, text: str) -> str:
     asked = {"question": row.question} if isinstance(row, QuestionRow) else {}
     line = json.dumps({"image": row.image, **asked, "prediction": text}, ensure_ascii=False)
     return line + "\n"
-
-
-@contextmanager
-def _open_predictions(path: Path | None, data: Path) -> Iterator[IO[str] | None]:
-    if path is None:
-        yield None
-        return
-    if path.exists() and path.samefile(data):
-        raise InputError(f"Predictions cannot be written to the data file {path}; name another.")
-    try:
-        file = path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(
-            f"Predictions cannot be written to {path} ({error.strerror}); name another file."
-        ) from error
-    with file:
-        yield file
 
 
 def _caption_rows(data: Path, options: Options) -> list[CaptionRow]:

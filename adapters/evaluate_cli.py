@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from assistant.settings import Quantize
+
 if TYPE_CHECKING:
     from adapters.evaluate import Options, Results
     from assistant.engine import Engine
@@ -30,8 +32,8 @@ Data = Annotated[
 Adapter = Annotated[str | None, typer.Option(help="Adapter name or directory.")]
 Base = Annotated[str | None, typer.Option(help="`embedded`, a directory or a hub id.")]
 # Scores are of the model as it was trained, whatever is fastest on this machine.
-Quantize = Annotated[
-    Literal["auto", "none", "nf4", "int8", "w8"],
+QuantizeOption = Annotated[
+    Quantize,
     typer.Option(help="How the model is kept in memory while it is measured."),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Evaluate a random sample of N rows.")]
@@ -49,7 +51,7 @@ def captions(
     data: Data,
     adapter: Adapter = None,
     base: Base = None,
-    quantize: Quantize = "none",
+    quantize: QuantizeOption = "none",
     limit: Limit = None,
     seed: Seed = 0,
     batch_size: BatchSize = 16,
@@ -78,7 +80,7 @@ def vqa(
     data: Data,
     adapter: Adapter = None,
     base: Base = None,
-    quantize: Quantize = "none",
+    quantize: QuantizeOption = "none",
     limit: Limit = None,
     seed: Seed = 0,
     batch_size: BatchSize = 16,
@@ -104,7 +106,7 @@ def labels(
     data: Data,
     adapter: Adapter = None,
     base: Base = None,
-    quantize: Quantize = "none",
+    quantize: QuantizeOption = "none",
     limit: Limit = None,
     seed: Seed = 0,
     batch_size: BatchSize = 16,

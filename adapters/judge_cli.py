@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from assistant.settings import Quantize
+
 if TYPE_CHECKING:
     from adapters.judge.figures import Figure, Judgement
     from adapters.judge.intervals import Interval
@@ -46,7 +48,7 @@ def evaluate_command(
         str | None, typer.Option(help="`embedded`, a directory or a hub id; the adapter's own.")
     ] = None,
     quantize: Annotated[
-        Literal["auto", "none", "nf4", "int8", "w8"],
+        Quantize,
         typer.Option(help="How the model is kept in memory while it is measured."),
     ] = "none",
     limit: Annotated[

@@ -65,16 +65,8 @@ def embed(llava: Any, ids: torch.Tensor, features: torch.Tensor) -> torch.Tensor
     return embedded.masked_scatter(at_image, projected.to(embedded.dtype))
 
 
-def packed_loss(
-    model: Any, batch: Batch, features: torch.Tensor, *, mean: bool = True
-) -> torch.Tensor:
-    """Cross-entropy of a packed batch; logits only where there is a label.
-
-    Args:
-        model: a `LlavaForConditionalGeneration`, or one inside a PEFT model.
-        features: ``[images, tokens, channels]``, the tower's output for ``batch.images``.
-        mean: the weighted mean over the tokens, else their weighted sum.
-    """
+def packed_logits(model: Any, batch: Batch, features: torch.Tensor) -> torch.Tensor:
+    """Logits ``[n, vocab]`` of a packed batch, only where there is a label; see `packed_loss`."""
     llava = llava_of(model)
     device = llava.device
     embedded = embed(llava, batch.ids.to(device), features)
@@ -87,7 +79,22 @@ def packed_loss(
         position_ids=batch.positions.to(device),
         use_cache=False,
     ).last_hidden_state.flatten(0, 1)
-    logits = llava.lm_head(hidden[batch.sources.to(device)])
+    logits: torch.Tensor = llava.lm_head(hidden[batch.sources.to(device)])
+    return logits
+
+
+def packed_loss(
+    model: Any, batch: Batch, features: torch.Tensor, *, mean: bool = True
+) -> torch.Tensor:
+    """Cross-entropy of a packed batch; logits only where there is a label.
+
+    Args:
+        model: a `LlavaForConditionalGeneration`, or one inside a PEFT model.
+        features: ``[images, tokens, channels]``, the tower's output for ``batch.images``.
+        mean: the weighted mean over the tokens, else their weighted sum.
+    """
+    logits = packed_logits(model, batch, features)
+    device = logits.device
     losses = F.cross_entropy(logits.float(), batch.targets.to(device), reduction="none")
     weights = batch.weights.to(device)
     total = (losses * weights).sum()

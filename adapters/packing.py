@@ -79,12 +79,11 @@ class Batch:
     images: tuple[Any, ...]
 
 
-class PromptTokens:
-    """The token ids of a conversation's parts, equal to what the processor's template gives."""
+class TemplateTokens:
+    """Token ids of the parts of a prompt: the template's own marks, and words that are in it."""
 
-    def __init__(self, tokenizer: Any, image_token_id: int, image_tokens: int) -> None:
+    def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self._image = (image_token_id,) * image_tokens
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
@@ -93,6 +92,18 @@ class PromptTokens:
         """Untrusted text: special tokens written out in it stay ordinary characters."""
         ids = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return tuple(ids)
+
+    def answer(self, text: str) -> tuple[int, ...]:
+        """The assistant's words and the end of its turn: the tokens that are learnt."""
+        return (*self._words(text), *self._encode("<|im_end|>"))
+
+
+class PromptTokens(TemplateTokens):
+    """The token ids of a conversation's parts, equal to what the processor's template gives."""
+
+    def __init__(self, tokenizer: Any, image_token_id: int, image_tokens: int) -> None:
+        super().__init__(tokenizer)
+        self._image = (image_token_id,) * image_tokens
 
     def image(self, count: int = 1) -> tuple[int, ...]:
         """The start of the user's turn and its pictures."""
@@ -104,10 +115,6 @@ class PromptTokens:
         before = self._encode("\n<|im_start|>user\n") if follow_up else ()
         after = self._encode("<|im_end|>\n<|im_start|>assistant\n")
         return (*before, *self._words(text), *after)
-
-    def answer(self, text: str) -> tuple[int, ...]:
-        """The assistant's words and the end of its turn: the tokens that are learnt."""
-        return (*self._words(text), *self._encode("<|im_end|>"))
 
     def tree(self, image: Any, branches: Sequence[Branch]) -> Tree:
         """All branches about one picture as a tree."""

@@ -19,7 +19,7 @@ from adapters.agent_cases import desk as desks
 from adapters.agent_cases.cases import Turn
 from adapters.agent_cases.desk import open_desk
 from adapters.agent_cases.judging import Observed
-from adapters.agent_cases.running import sampled
+from adapters.samples import sampled
 from assistant.agent import Done, Reply, Sentence, ToolEnded, ToolStarted
 from assistant.errors import AdapterError, DataError, InputError, StoreError
 from assistant.settings import get_settings

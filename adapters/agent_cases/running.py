@@ -7,18 +7,17 @@ It knows the agent by its interface only: `ask` gives events, of which some are 
 from __future__ import annotations
 
 import json
-import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from adapters.agent_cases.cases import Case
 from adapters.agent_cases.judging import FAILED, Judged, Observed, judge
 from adapters.rows import bad_row
+from adapters.samples import opened_predictions
 from assistant.errors import ImageError, InputError, SightdeskError
 from assistant.images import open_image
 from assistant.sources import Source
@@ -72,7 +71,9 @@ def run_cases(
         DataError: a picture of a case cannot be opened.
         InputError: the predictions cannot be written.
     """
-    with _opened(predictions, cases) as out:
+    files = {case.where.rpartition(":")[0] for case in cases}
+    read = [Path(file) for file in files if file]
+    with opened_predictions(predictions, read, "cases") as out:
         progress(0, len(cases))
         for done, case in enumerate(cases, start=1):
             judged = judge(case, _run(case, agent, desk))
@@ -81,13 +82,6 @@ def run_cases(
                 out.flush()
             yield judged
             progress(done, len(cases))
-
-
-def sampled(cases: Sequence[Case], limit: int | None, seed: int) -> list[Case]:
-    """A random sample in the order of the file, or all."""
-    if limit is None or limit >= len(cases):
-        return list(cases)
-    return [cases[i] for i in sorted(random.Random(seed).sample(range(len(cases)), limit))]
 
 
 def _run(case: Case, agent: Agent, desk: Desk) -> Observed:
@@ -177,21 +171,3 @@ def _put(case: Case, image: str, store: Store) -> str:
             f"the image {image!r} cannot be used ({str(error).rstrip('.')}), replace it",
         ) from error
     return store.put_image(opened, name=Path(image).name).id
-
-
-@contextmanager
-def _opened(path: Path | None, cases: Sequence[Case]) -> Iterator[IO[str] | None]:
-    if path is None:
-        yield None
-        return
-    files = {case.where.rpartition(":")[0] for case in cases}
-    if path.exists() and any(file and path.samefile(file) for file in files):
-        raise InputError(f"Predictions cannot be written to the cases file {path}; name another.")
-    try:
-        file = path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(
-            f"Predictions cannot be written to {path} ({error.strerror}); name another file."
-        ) from error
-    with file:
-        yield file

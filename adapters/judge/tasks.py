@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from adapters.data.form import Dataset, Example
 from adapters.data.formats import read_dataset
 from adapters.judge.figures import Kind
 from adapters.metrics import normalize_answer, tokenize_caption
+from adapters.samples import sampled
 from assistant.errors import DataError
 
 # Longer answers are told in many ways; equal or not says nothing about them.
@@ -94,7 +94,7 @@ def read_tasks(
                     kind,
                     name,
                     sha256,
-                    tuple(_sample(rows, limit, seed)),
+                    tuple(sampled(rows, limit, seed)),
                     dict(reasons + left_out),
                     forgetting,
                 )
@@ -140,14 +140,6 @@ def _rows_of(kind: Kind, examples: Sequence[Example]) -> tuple[list[Example], Co
         else:
             rows.append(example)
     return rows, reasons
-
-
-def _sample(rows: Sequence[Example], limit: int | None, seed: int) -> Sequence[Example]:
-    """``limit`` rows drawn at random; they stay in the order of the file."""
-    if limit is None or limit >= len(rows):
-        return rows
-    chosen = random.Random(seed).sample(range(len(rows)), limit)
-    return [rows[index] for index in sorted(chosen)]
 
 
 def _there(image: Path) -> bool:

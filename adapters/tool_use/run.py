@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.resources import files
@@ -13,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
-from safetensors.torch import save_file
+from peft import get_peft_model_state_dict
 
 from adapters.lora import start_from
 from adapters.precision import faster_dtype
 from adapters.tool_use.task import Knobs, ToolUseTask
-from adapters.train import LORA_TARGETS, tune_allocator
+from adapters.train import tune_allocator
 from adapters.tune.loop import Limits, StepReport, run_stage
+from adapters.tune.parts import attach, lora_config
 from adapters.tune.processes import Processes, StopRequest
-from adapters.tune.save import made_with, replacing, today, write_about
+from adapters.tune.save import made_with, replacing, today, write_files
+from adapters.tune.settings import Tuning
 from assistant.adapter_files import WEIGHTS_FILE, find_adapter
-from assistant.errors import AdapterError
 from assistant.fingerprint import identify_base
 from assistant.llava import attach_adapter, ensure_embedded, load_base
 from assistant.settings import Settings
@@ -64,18 +62,10 @@ def train(
     )
     model: Any = base.model
     model.to(device, faster_dtype(device))
-    if device.type == "cpu":
-        model.set_attn_implementation("eager")  # there, backward through sdpa takes twice as long
-    torch.manual_seed(knobs.seed)
-    config = LoraConfig(
-        r=knobs.rank, lora_alpha=knobs.alpha, target_modules=LORA_TARGETS, task_type="CAUSAL_LM"
+    recipe = Tuning(
+        seed=knobs.seed, encoder="frozen", projector="frozen", rank=knobs.rank, alpha=knobs.alpha
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        adapted = get_peft_model(model, copy.deepcopy(config))
-    for parameter in adapted.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
+    adapted = attach(model, recipe)
     if start is not None:
         start_from(adapted, start)
     task = ToolUseTask(adapted, base.processor.tokenizer, knobs)
@@ -118,24 +108,8 @@ def train(
         "made": today(),
         "versions": made_with(),
     }
-    config.inference_mode = True
-    config.base_model_name_or_path = "embedded"
-    tensors = {
-        name: tensor.detach().to("cpu", torch.bfloat16).contiguous()
-        for name, tensor in get_peft_model_state_dict(adapted).items()
-    }
-    try:
-        with replacing(out / "adapter") as folder:
-            config.save_pretrained(str(folder))
-            save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-            for file in folder.iterdir():
-                file.chmod(0o644)  # safetensors writes files that only their owner may read
-            write_about(folder, about)
-    except OSError as error:
-        raise AdapterError(
-            f"The adapter cannot be written to {out} ({error.strerror or error}); free some space "
-            "and run the command again: it goes on from its last checkpoint."
-        ) from error
+    with replacing(out / "adapter") as folder:
+        write_files(folder, lora_config(recipe), get_peft_model_state_dict(adapted), about)
     return True
 
 

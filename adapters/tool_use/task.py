@@ -11,7 +11,7 @@ import torch
 from peft import PeftModel
 
 from adapters.lora import MergedLora
-from adapters.objectives import embed, llava_of, packed_loss
+from adapters.objectives import llava_of, packed_logits, packed_loss
 from adapters.packing import Batch, collate, fill_rows
 from adapters.tool_use.answers import Sheets
 from adapters.tool_use.requests import Requests
@@ -148,18 +148,5 @@ def no_pictures(model: Any) -> torch.Tensor:
 
 def likeliest(model: Any, batch: Batch) -> torch.Tensor:
     """The likeliest token ``[n]`` at each place where one is scored."""
-    llava = llava_of(model)
-    device = llava.device
-    embedded = embed(llava, batch.ids.to(device), no_pictures(model))
-    visible = batch.visible.to(device)
-    bias = torch.zeros(visible.shape, dtype=embedded.dtype, device=device)
-    bias.masked_fill_(~visible, torch.finfo(embedded.dtype).min)
-    with torch.autocast(device.type, torch.bfloat16):
-        hidden = llava.model.language_model(
-            inputs_embeds=embedded,
-            attention_mask=bias,
-            position_ids=batch.positions.to(device),
-            use_cache=False,
-        ).last_hidden_state.flatten(0, 1)
-        logits = llava.lm_head(hidden[batch.sources.to(device)])
-    return logits.argmax(-1)
+    with torch.autocast(model.device.type, torch.bfloat16):
+        return packed_logits(model, batch, no_pictures(model)).argmax(-1)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from adapters.packing import Segment, Tree
+from adapters.packing import Segment, TemplateTokens, Tree
 from adapters.tool_use.answers import Sheet
 from adapters.tool_use.requests import Page
-from assistant.desk_prompts import UNKNOWN, answer_system, decision_system, shortened
+from assistant.desk_prompts import (
+    QUESTION_CHARS,
+    UNKNOWN,
+    answer_system,
+    decision_system,
+    shortened,
+)
 
 _UNKNOWN_WEIGHT = 0.25  # an answer of 16 tokens
 
@@ -21,34 +26,17 @@ class Known:
     kinds: tuple[str, ...]
 
 
-class DeskTokens:
+class DeskTokens(TemplateTokens):
     """The token ids of the parts of a prompt, equal to what the processor's template gives."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-
-    def _marks(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
-
-    def _words(self, text: str) -> tuple[int, ...]:
-        """Special tokens that stand in a text are ordinary characters there."""
-        ids = self._tokenizer.encode(
-            text.strip(), add_special_tokens=False, split_special_tokens=True
-        )
-        return tuple(ids)
 
     def turn(self, role: str, text: str, *, first: bool = False) -> tuple[int, ...]:
         """A whole turn that the model reads."""
         start = f"{'' if first else chr(10)}<|im_start|>{role}\n"
-        return (*self._marks(start), *self._words(text), *self._marks("<|im_end|>"))
+        return (*self._encode(start), *self.answer(text.strip()))
 
     def opened(self) -> tuple[int, ...]:
         """The start of a turn that the model writes."""
-        return self._marks("\n<|im_start|>assistant\n")
-
-    def written(self, text: str) -> tuple[int, ...]:
-        """What it writes, and that it ends there."""
-        return (*self._words(text), *self._marks("<|im_end|>"))
+        return self._encode("\n<|im_start|>assistant\n")
 
     def decisions(self, page: Page) -> Known:
         """A list of tools with all its conversations."""
@@ -63,7 +51,7 @@ class DeskTokens:
                     read = (*read, *self.turn(line.role, line.text))
                     continue
                 segments.append(Segment((*read, *self.opened()), above))
-                ids = self.written(line.text)
+                ids = self.answer(line.text.strip())
                 segments.append(Segment(ids, len(segments) - 1, _weight(ids)))
                 kinds.append(case.kind)
                 above = len(segments) - 1
@@ -76,9 +64,9 @@ class DeskTokens:
         segments = [Segment(root, -1)]
         kinds: list[str] = []
         for asked in sheet.asked:
-            question = self.turn("user", shortened(asked.question, 600))
+            question = self.turn("user", shortened(asked.question, QUESTION_CHARS))
             segments.append(Segment((*question, *self.opened()), 0))
-            ids = self.written(asked.answer)
+            ids = self.answer(asked.answer.strip())
             unknown = asked.answer == UNKNOWN
             # What begins an answer must weigh the same whether it is a long one or none: else
             # "unknown" is what the model says where it is not sure.

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model_state_dict
 from safetensors.torch import save_file
 
+from adapters.tune.loop import Tensors
 from adapters.tune.parts import lora_config
 from adapters.tune.settings import Tuning
 from adapters.tune.tower import TrainableTower, trainable_parts
@@ -78,23 +79,39 @@ def write_adapter(folder: Path, trained: Trained, recipe: Tuning, about: dict[st
     whole: Sequence[str] = ()
     if trained.tower is not None:
         vision, convolutions, whole = vision_tensors(trained.tower, trained.ground)
-    tensors = {
-        name: tensor.detach().to("cpu", _stored(tensor)).contiguous()
-        for name, tensor in {**get_peft_model_state_dict(trained.adapted), **vision}.items()
-    }
+    tensors = {**get_peft_model_state_dict(trained.adapted), **vision}
     config = lora_config(recipe, convolutions=convolutions, saved=whole)
+    head = None
+    if trained.head is not None:
+        head = {f"label_head.{n}": t for n, t in zip(("weight", "bias"), trained.head, strict=True)}
+    write_files(folder, config, tensors, about, head=head, recipe=recipe.toml())
+
+
+def write_files(
+    folder: Path,
+    config: LoraConfig,
+    tensors: Tensors,
+    about: dict[str, Any],
+    *,
+    head: Tensors | None = None,
+    recipe: str | None = None,
+) -> None:
+    """Write the files of an adapter into an existing empty folder.
+
+    Raises:
+        AdapterError: they cannot be written, for want of space most likely.
+    """
     config.inference_mode = True
     config.base_model_name_or_path = str(about["on"]["base"])
     try:
         config.save_pretrained(str(folder))
-        save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-        if trained.head is not None:
-            weight, bias = (part.detach().bfloat16().contiguous() for part in trained.head)
-            head = {"label_head.weight": weight, "label_head.bias": bias}
-            save_file(head, folder / LABEL_HEAD_FILE, metadata={"format": "pt"})
+        save_file(_as_stored(tensors), folder / WEIGHTS_FILE, metadata={"format": "pt"})
+        if head is not None:
+            save_file(_as_stored(head), folder / LABEL_HEAD_FILE, metadata={"format": "pt"})
         for file in folder.iterdir():
             file.chmod(0o644)  # safetensors writes files that only their owner may read
-        (folder / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
+        if recipe is not None:
+            (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
         write_about(folder, about)
     except OSError as error:
         raise AdapterError(
@@ -124,8 +141,14 @@ def write_about(folder: Path, about: Mapping[str, Any]) -> None:
     partial.replace(folder / "sightdesk.json")
 
 
-def _stored(tensor: torch.Tensor) -> torch.dtype:
-    return torch.bfloat16 if tensor.is_floating_point() else tensor.dtype
+def _as_stored(tensors: Tensors) -> Tensors:
+    """On the CPU, whatever is a fraction in bfloat16."""
+    return {
+        name: tensor.detach()
+        .to("cpu", torch.bfloat16 if tensor.is_floating_point() else tensor.dtype)
+        .contiguous()
+        for name, tensor in tensors.items()
+    }
 
 
 def made_with() -> dict[str, Any]:

@@ -11,7 +11,7 @@ import typer
 
 from assistant.cli.progress import Report, show_progress
 from assistant.errors import ImageError, InputError
-from assistant.settings import Settings, get_settings
+from assistant.settings import Quantize, Settings, get_settings
 
 if TYPE_CHECKING:
     from assistant.engine import Answer, Engine
@@ -30,7 +30,7 @@ AdapterOption = Annotated[
     typer.Option("--adapter", help="Name or directory of an adapter.", show_default=False),
 ]
 QuantizeOption = Annotated[
-    Literal["auto", "none", "nf4", "int8", "w8"] | None,
+    Quantize | None,
     typer.Option("--quantize", help="How the model is kept in memory.", show_default=False),
 ]
 SeedOption = Annotated[

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from assistant.errors import InputError
-from assistant.settings import get_settings
+from assistant.settings import Quantize, get_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def chat(
     ] = "127.0.0.1",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no window.")] = False,
     quantize: Annotated[
-        Literal["auto", "none", "nf4", "int8", "w8"] | None,
+        Quantize | None,
         typer.Option(help="How the model is kept in memory.", show_default=False),
     ] = None,
 ) -> None:
