@@ -6,19 +6,17 @@ Progress goes to stderr, results to stdout: tables, or with ``--json`` one JSON 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adapters.bars import counting_bar
 from assistant.settings import Quantize
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from adapters.agent_cases import Judged
     from assistant.agent import Agent
     from assistant.tools.desk import Desk
@@ -62,7 +60,7 @@ def agent_command(
 
     chosen = sampled(read_cases(cases), limit, seed)
     done: list[Judged] = []
-    with _progress() as bars:
+    with counting_bar() as bars:
         task = bars.add_task("Preparing the knowledge", total=None)
 
         def report(message: str, fraction: float | None) -> None:
@@ -108,29 +106,6 @@ def _open_agent(desk: Desk) -> Agent:
 def _say_stopped(done: int, total: int, predictions: Path | None) -> None:
     kept = f"; what they came to is in {predictions}" if predictions is not None else ""
     typer.echo(f"Stopped after {done} of {total} cases{kept}.", err=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as bars:
-        yield bars
 
 
 def _show(judged: Sequence[Judged], totals: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from adapters.bars import counting_bar
 from assistant.settings import Quantize
 
 if TYPE_CHECKING:
@@ -129,24 +130,7 @@ def _session(
     base: str | None, adapter: str | None, quantize: str, options: Options
 ) -> Iterator[tuple[Engine, Options]]:
     """Load the engine and report its progress, and that of the evaluation, on stderr."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    display = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+    display = counting_bar()
     with display:
         task = display.add_task("Loading the model", total=None)
 

@@ -97,8 +97,8 @@ class ScriptedEngine:
         return self
 
     def choices(self) -> list[str]:
-        """As Engine.choices."""
-        return list(self.known)
+        """As Engine.choices; the adapter `agent` runs a desk and is none to ask about photos."""
+        return [name for name in self.known if name != "agent"]
 
     def has(self, adapter: str) -> bool:
         """As Engine.has."""

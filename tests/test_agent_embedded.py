@@ -11,10 +11,9 @@ import assistant.demo
 from adapters.agent_cases.desk import open_desk
 from assistant.agent import Agent
 from assistant.engine import Engine, Sampling, Turn
-from assistant.errors import WeightsError
 from assistant.images import open_image
-from assistant.llava import ensure_embedded
 from assistant.settings import Settings
+from tests.shipped import composed
 
 pytestmark = pytest.mark.weights
 
@@ -25,14 +24,7 @@ SHOP = Path(assistant.demo.__file__).parent / "shop"
 def settings(base_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings whose cache folder holds the composed base."""
     data = tmp_path_factory.mktemp("data")
-    found = Settings(cache_dir=base_cache, data_dir=data, device="cpu", quantize="none")
-    try:
-        ensure_embedded(found)
-    except WeightsError as error:
-        if "cannot be downloaded" in str(error):
-            pytest.skip(str(error))
-        raise
-    return found
+    return composed(Settings(cache_dir=base_cache, data_dir=data, device="cpu", quantize="none"))
 
 
 @pytest.fixture(scope="module")

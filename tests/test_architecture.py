@@ -17,6 +17,7 @@ LONGEST_MODULE = 450
 # Each room of assistant/ with those directly left of it; it may import these and all left of them.
 LEFT_OF: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "closing": (),
     "prompts": (),
     "settings": ("errors",),
     "sources": (),
@@ -40,7 +41,7 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "labelling": ("errors",),
     "engine": ("fingerprint", "evidence", "images", "labelling", "llava", "prompts", "rerank"),
     "chat_model": ("desk_prompts", "engine", "grounding", "sources"),
-    "store": ("images",),
+    "store": ("images", "closing"),
     "embedder": ("settings",),
     "knowledge": ("embedder", "images", "store"),
     "webhook": ("store",),

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 
 from assistant.adapter_files import WEIGHTS_FILE
 from assistant.engine import EncodedImage, Engine, Sampling, Turn
-from assistant.errors import WeightsError
 from assistant.images import open_image
-from assistant.llava import GRID, IMAGE_SIZE, IMAGE_TOKEN, ensure_embedded
+from assistant.llava import GRID, IMAGE_SIZE, IMAGE_TOKEN
 from assistant.prompts import CANT_TELL
 from assistant.settings import Settings
 from assistant.weights import embedded_directory, has_embedded, shipped_adapter
+from tests.shipped import composed
 
 pytestmark = pytest.mark.weights
 
@@ -34,14 +34,7 @@ IMAGENET = {
 @pytest.fixture(scope="module")
 def settings(base_cache: Path) -> Settings:
     """Settings whose cache folder holds the composed base."""
-    found = Settings(cache_dir=base_cache, device="cpu", adapter=None)
-    try:
-        ensure_embedded(found)
-    except WeightsError as error:
-        if "cannot be downloaded" in str(error):
-            pytest.skip(str(error))
-        raise
-    return found
+    return composed(Settings(cache_dir=base_cache, device="cpu", adapter=None))
 
 
 @pytest.fixture(scope="module")

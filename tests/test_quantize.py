@@ -23,9 +23,9 @@ from assistant import quantize
 from assistant.cli import app
 from assistant.cli.machine import examine
 from assistant.engine import Engine, Sampling, Turn
-from assistant.errors import InputError, WeightsError
+from assistant.errors import InputError
 from assistant.images import open_image
-from assistant.llava import attach_adapter, ensure_embedded, load_base, settle
+from assistant.llava import attach_adapter, load_base, settle
 from assistant.packed import can_pack
 from assistant.quantize import (
     Kind,
@@ -37,6 +37,7 @@ from assistant.quantize import (
 )
 from assistant.settings import Settings, get_settings
 from tests import tiny
+from tests.shipped import composed
 
 CPU = torch.device("cpu")
 SHAPE = Shape(((576, 576), (1536, 576), (576, 1536)), 30)
@@ -466,13 +467,7 @@ def test_chat_passes_it_to_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def embedded(base_cache: Path) -> dict[str, Engine]:
-    settings = Settings(cache_dir=base_cache, device="cpu", adapter=None)
-    try:
-        ensure_embedded(settings)
-    except WeightsError as error:
-        if "cannot be downloaded" in str(error):
-            pytest.skip(str(error))
-        raise
+    settings = composed(Settings(cache_dir=base_cache, device="cpu", adapter=None))
     return {k: Engine.load("embedded", quantize=k, settings=settings) for k in get_args(Kind)}
 
 

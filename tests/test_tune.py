@@ -275,7 +275,7 @@ from assistant.settings import Settings
 data, out, root, base = map(Path, sys.argv[1:5])
 settings = Settings(base=str(base), data_dir=root / "data", cache_dir=root / "cache", device="cpu")
 run = run_of(data, out, settings, encoder_epochs=6, save_every_s=1e-6, patience=99)
-print("trained", run.train())
+sys.stdout.write(f"trained {run.train()}\\n")  # in one piece: two processes write here
 """
 
 

@@ -151,7 +151,8 @@ class AgentRoom:
                     knowledge=knowledge,
                     settings=store.settings,
                 )
-                self._agent = Agent.open(desk)
+                # The server tells the webhook itself, also where no agent is opened.
+                self._agent = Agent.open(desk, courier=False)
             return self._agent
 
     @property

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui.engine_room import DESK_ADAPTER
 from ui.preferences import MAX_SEED, MAX_TEMPERATURE, MAX_TOKENS, Preferences
 from ui.session import desk_by_default
 from ui.words import LANGUAGES
@@ -27,9 +26,7 @@ def draw_settings(desk: Desk, say: Words, engine: Engine | None) -> None:
     own = str(engine.adapter or say("none")) if engine is not None else ""
     names = [""]
     if engine is not None:
-        # That of the desk chooses steps, and cannot answer about a photo.
-        passed_over = (engine.adapter, DESK_ADAPTER)
-        others = [name for name in engine.choices() if name not in passed_over]
+        others = [name for name in engine.choices() if name != engine.adapter]
         names += others if now.adapter in ("", engine.adapter, *others) else [now.adapter, *others]
     with st.form("settings", border=False):
         languages = ["auto", *LANGUAGES]

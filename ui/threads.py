@@ -11,6 +11,7 @@ import streamlit as st
 
 from ui.desk import THREADS_PAGE
 from ui.plain import label, name_model
+from ui.search_box import draw_search_box
 from ui.session import served_here
 
 if TYPE_CHECKING:
@@ -43,16 +44,7 @@ def draw_sidebar(desk: Desk, say: Words) -> tuple[DeltaGenerator, DeltaGenerator
             on_click=_start_anew,
             args=(desk,),
         )
-        search = st.text_input(
-            say("search"),
-            key="search",
-            type="search",
-            icon=":material/search:",
-            placeholder=say("search"),
-            label_visibility="collapsed",
-            live=True,
-            max_chars=200,
-        )
+        search = draw_search_box(say("search"), key="search")
         threads = st.container(key="threads", gap="xxsmall")
         st.space("small")
         st.page_link("train.py", label=say("train"), icon=":material/model_training:")
@@ -66,7 +58,7 @@ def draw_sidebar(desk: Desk, say: Words) -> tuple[DeltaGenerator, DeltaGenerator
             on_click=_open_settings,
             args=(desk,),
         )
-        return threads, st.empty(), search or ""
+        return threads, st.empty(), search
 
 
 def _draw_tickets_link(desk: Desk, say: Words) -> None:

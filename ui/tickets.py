@@ -14,6 +14,7 @@ import streamlit as st
 from assistant.errors import SightdeskError
 from ui.dialogs import draw_dialog
 from ui.plain import label
+from ui.search_box import draw_search_box
 from ui.session import get_desk, get_shelf, get_words, served_here
 from ui.style import draw_style
 from ui.ticket import draw_ticket
@@ -84,18 +85,9 @@ def draw_filter(say: Words) -> tuple[TicketState | None, str]:
         label_visibility="collapsed",
         width="stretch",
     )
-    search = st.text_input(
-        say("tickets_search"),
-        key="tickets-search",
-        type="search",
-        icon=":material/search:",
-        placeholder=say("tickets_search"),
-        label_visibility="collapsed",
-        live=True,
-        max_chars=200,
-    )
+    search = draw_search_box(say("tickets_search"), key="tickets-search")
     states: dict[str | None, TicketState | None] = {"open": "open", "closed": "closed"}
-    return states.get(chosen, "open" if chosen is None else None), search or ""
+    return states.get(chosen, "open" if chosen is None else None), search
 
 
 def choose(store: Store, say: Words) -> str | None:

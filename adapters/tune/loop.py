@@ -393,5 +393,5 @@ class Finished:
 
     def write(self, task: Stage, seconds: float) -> None:
         """Keep what the stage ended with."""
-        known = {"identity": self.identity, "seconds": f"{seconds:.1f}"}
+        known = {"identity": self.identity, "seconds": f"{seconds:.3f}"}
         write_tensors(self._file, task.weights_now(), known)

@@ -10,25 +10,23 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from assistant.closing import Closing
 from assistant.errors import StoreError
 from assistant.settings import Settings
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 FILE: Final = "agent.sqlite3"
 _WAIT_S: Final = 30.0
 _CONNECTIONS: Final = 8
 
 
-class Checkpoints:
+class Checkpoints(Closing):
     """A checkpointer of LangGraph and what has to be closed with it.
 
     Args:
@@ -60,17 +58,6 @@ class Checkpoints:
                     f"DELETE FROM {table} WHERE thread_id = ?1 AND checkpoint_id < ({newest})",
                     (thread_key,),
                 )
-
-    def __enter__(self) -> Checkpoints:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_checkpointer(settings: Settings) -> Checkpoints:

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Final
 
 from langchain.agents import create_agent
@@ -51,6 +50,7 @@ from assistant.agent.state import (
 from assistant.agent.tools import RunsTools, ShownImages
 from assistant.chat_model import ChatLlava
 from assistant.chat_model.reading import image_ids, text_of
+from assistant.closing import Closing
 from assistant.errors import InputError
 from assistant.sources import Source
 from assistant.tools import Desk, build_tools
@@ -66,7 +66,7 @@ _OWN_TOKENS: Final = 4_000
 _TOKENS: Final = 16_000
 
 
-class Agent:
+class Agent(Closing):
     """Answers questions of conversations that it remembers.
 
     Args:
@@ -109,6 +109,7 @@ class Agent:
         *,
         model: BaseChatModel | None = None,
         tools: Sequence[BaseTool] = (),
+        courier: bool = True,
     ) -> Agent:
         """The agent of a desk, with the model and the database that its settings name.
 
@@ -117,6 +118,7 @@ class Agent:
         Args:
             model: in place of the settings'.
             tools: beside the desk's own.
+            courier: tell the webhook of tickets meanwhile; a door that does so itself says no.
 
         Raises:
             SightdeskError: the model cannot be used, or the database cannot be opened.
@@ -129,7 +131,8 @@ class Agent:
         except BaseException:
             checkpoints.close()
             raise
-        agent._courier = Courier(desk.settings).start()
+        if courier:
+            agent._courier = Courier(desk.settings).start()
         return agent
 
     def close(self) -> None:
@@ -137,17 +140,6 @@ class Agent:
         if self._courier is not None:
             self._courier.stop()
         self._checkpoints.close()
-
-    def __enter__(self) -> Agent:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # --- asking
 

@@ -106,8 +106,8 @@ class Release:
         if not support.supported and plain != sentence:
             # A wrong number does not make a sentence wrong that another source carries.
             support = check(plain, self.sources, self.question)
-        others = {source.label for source in self.sources if source.label}
-        if not support.supported and self.sure and not others.intersection(support.missing):
+        labels = {source.label for source in self.sources if source.label}
+        if not support.supported and self.sure and labels.isdisjoint(support.missing):
             # The model has no doubt that this answers: it may say so in other words, but not of
             # another product than was asked about.
             support = check(sentence, self.sources)

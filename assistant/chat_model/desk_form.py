@@ -210,12 +210,11 @@ class DeskForm:
         query = self._query(messages, tools)
         if query is not None:
             # A photo's label is all there is: it answers what it is, and nothing else.
-            pieces = iter(() if unknown else ["".join(pieces)])
-            said = list(pieces)
-            if unknown or len(sentences(said[0])) > 1:
+            said = "" if unknown else "".join(pieces)
+            if unknown or len(sentences(said)) > 1:
                 told.form, told.call = "call", Call(_LOOKS_UP, {"query": query})
                 return
-            pieces = iter(said)
+            pieces = iter([said])
         if unknown:
             told.form = "unknown"
             yield DONT_KNOW

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
+from assistant.closing import Closing
 from assistant.settings import Settings, get_settings
 from assistant.store.database import Database
 from assistant.store.deliveries import Deliveries
@@ -16,7 +15,7 @@ from assistant.store.streaming import stop_stalled
 from assistant.store.tickets import Tickets
 
 
-class Store(Export, Feedback, Preferences, Tickets, Deliveries):
+class Store(Export, Feedback, Preferences, Tickets, Deliveries, Closing):
     """Threads, pictures, feedback, preferences and tickets; one may be used from several threads.
 
     Whatever is asked with one `tenant` neither shows nor changes anything of another: what is not
@@ -50,14 +49,3 @@ class Store(Export, Feedback, Preferences, Tickets, Deliveries):
     def close(self) -> None:
         """Give the connections back; the store opens new ones where it is used again."""
         self.database.close()
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
