@@ -180,8 +180,10 @@ class Visitor:
         return self.page.get_by_role("dialog")
 
     def close_dialog(self) -> None:
-        """Press Escape, once more where the page was busy with something else."""
-        for _ in range(3):
+        """Press Escape; where the page was busy and the dialog lost the focus, click it first."""
+        for attempt in range(3):
+            if attempt:
+                self.dialog.click(position={"x": 8, "y": 8})
             self.page.keyboard.press("Escape")
             try:
                 self.expect(self.dialog).to_have_count(0, timeout=5000)
