@@ -6,14 +6,15 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapters.mixture import CaptionSource, import_easy_vqa
-from adapters.questions import QA
-from adapters.questions.pairs import Kind
 from assistant.errors import InputError
+
+if TYPE_CHECKING:
+    from adapters.questions import QA
+    from adapters.questions.pairs import Kind
 
 NEGATIVES = ("random", "popular", "co-occurring")
 
@@ -54,6 +55,8 @@ def questions_command(
 
 
 def _from_captions(captions: Path, corpus: Path, seed: int) -> dict[str, list[tuple[Path, QA]]]:
+    from adapters.mixture import CaptionSource
+
     pictures = CaptionSource.read(captions)
     maker = CaptionSource.read(corpus).questions
     files: dict[str, list[tuple[Path, QA]]] = {f"presence-{hard}": [] for hard in NEGATIVES}
@@ -76,6 +79,9 @@ def _from_captions(captions: Path, corpus: Path, seed: int) -> dict[str, list[tu
 
 
 def _easy_vqa_test() -> list[tuple[Path, QA]]:
+    from adapters.mixture import import_easy_vqa
+    from adapters.questions import QA
+
     easy_vqa = import_easy_vqa()
     folder = Path(easy_vqa.__file__).parent / "data" / "test" / "images"
     kinds: dict[str, Kind] = {"yes": "presence", "no": "presence"}

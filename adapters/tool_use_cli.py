@@ -71,6 +71,5 @@ def train_agent_command(
         typer.echo(json.dumps({"event": "done", "adapter": str(folder), "scores": scores}))
         return
     console.print(f"The adapter is in {folder}.", markup=False, soft_wrap=True)
-    console.print(
-        f"In code: ChatLlava(agent_adapter={str(folder)!r})", markup=False, soft_wrap=True
-    )
+    told = f"Use it: SIGHTDESK_AGENT_ADAPTER={folder}"
+    console.print(told, markup=False, soft_wrap=True)

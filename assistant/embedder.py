@@ -87,6 +87,17 @@ class TextEmbedder:
 
     __call__ = encode
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Tokens of texts together, as far as the model reads them.
+
+        Raises:
+            WeightsError: the model cannot be loaded.
+        """
+        model = self._loaded()
+        most = model.max_seq_length or 2**30
+        ids = model.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+        return sum(min(len(each), most) for each in ids)
+
     def _loaded(self) -> SentenceTransformer:
         with self._loading:
             if self._model is None:

@@ -218,6 +218,11 @@ def _identify(data: bytes, name: str) -> str:
     return found.lastgroup
 
 
+def is_picture(data: bytes) -> bool:
+    """Whether bytes begin as a picture does that can be opened; 32 of them are enough."""
+    return _SIGNATURE.match(data) is not None
+
+
 def _check_size(image: Image.Image, name: str, settings: Settings) -> None:
     if min(image.size) < 1:
         raise ImageError(f"{name} has no pixels; choose another picture.")

@@ -68,8 +68,10 @@ def open_browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def serve(command: Sequence[str], port: int, **variables: str) -> Iterator[str]:
-    """The page's address while a process of its own serves it."""
+def serve(
+    command: Sequence[str], port: int, *, path: str = "/_stcore/health", **variables: str
+) -> Iterator[str]:
+    """The page's address while a process of its own serves it; it is up once `path` answers."""
     server = subprocess.Popen(
         list(command),
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
@@ -78,7 +80,7 @@ def serve(command: Sequence[str], port: int, **variables: str) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 2 * SECONDS
-        while not _is_up(f"{url}/_stcore/health"):
+        while not _is_up(f"{url}{path}"):
             assert server.poll() is None, "the page's server ended"
             assert time.monotonic() < deadline, "the page's server did not start"
             time.sleep(0.2)

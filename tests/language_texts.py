@@ -25,6 +25,9 @@ TEXTS: Final[dict[str, str]] = {
         recipe ideas
         Anjou?
         Piel de Sapo
+        protein content God Morgon Red Grapefruit Juice
+        whats in God Morgon Juice? the ingredients i mean
+        kcal per 100g of Tropicana Mandarin
         and the other one?
     """,
     "zh": """

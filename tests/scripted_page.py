@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from assistant.closing import Closing
 from assistant.errors import WeightsError
 
 PAGE = Path(__file__).resolve().parent.parent / "ui" / "app.py"
@@ -26,7 +27,7 @@ LONG = " ".join(f"word{number}" for number in range(500))
 ROWS = 6
 
 
-class ScriptedStream(Iterator[str]):
+class ScriptedStream(Closing, Iterator[str]):
     """As assistant.engine.Stream, word by word; remembers whether it was closed early."""
 
     def __init__(self, text: str, delay: float) -> None:

@@ -95,6 +95,29 @@ def test_a_model_that_says_unknown_abstains(shop: Shop, said: str) -> None:
     assert (reply.outcome, reply.answer) == ("abstained", say("unknown", "en"))
 
 
+def test_nobody_is_refused_before_it_was_looked_for(shop: Shop) -> None:
+    """What a model says without a source is no answer, and no reason to give up either."""
+    shop.passages = (DELICIOUS,)
+    with shop.agent("They are grown on Mars.", ITALY) as agent:
+        reply = agent.answer("t", WHERE)
+    assert (reply.answer, reply.tools) == (ITALY, ["search_knowledge"])
+
+
+def test_it_is_looked_for_once(shop: Shop) -> None:
+    shop.passages = ()
+    with shop.agent("They are grown on Mars.", "They are grown on Mars.") as agent:
+        reply = agent.answer("t", WHERE)
+    assert (reply.outcome, reply.tools) == ("abstained", ["search_knowledge"])
+
+
+def test_a_sentence_on_something_else_is_no_answer(shop: Shop) -> None:
+    """It stands in the source, but a weight is not what was asked for."""
+    told = "The weight of Golden Delicious is about 180 g. [1]"
+    with shop.agent(SEARCH, told) as agent:
+        reply = agent.answer("t", "How much does a Golden Delicious cost?")
+    assert reply.outcome == "abstained"
+
+
 def test_citations_are_numbered_as_they_are_used(shop: Shop) -> None:
     shop.passages = (DELICIOUS, DELIVERY)
     answer = "Delivery costs 5 euros. [2] Golden Delicious come from Italy. [1]"

@@ -34,7 +34,7 @@ from assistant.chat_model.reading import (
     turn_sources,
 )
 from assistant.engine import Engine
-from assistant.errors import ImageError, InputError
+from assistant.errors import ImageError, InputError, SightdeskError
 from assistant.settings import Settings
 from assistant.sources import Source
 from tests import tiny
@@ -89,9 +89,19 @@ def look(image: str) -> str:
         {"type": "image", "source_type": "base64", "data": png(), "mime_type": "image/png"},
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png()}"}},
         {"type": "image", "url": f"data:image/png;base64,{png()}"},
+        {"type": "image_url", "image_url": f"data:image/png;base64,{png()}"},
+        {"type": "input_image", "image_url": f"data:image/png;base64,{png()}"},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png()}},
+        {"type": "image", "source_type": "id", "id": PICTURE.id},
+        {"type": "image", "source": {"type": "file", "file_id": PICTURE.id}},
+        {"type": "non_standard", "value": {"type": "image", "base64": png()}},
+        {"image": {"format": "png", "source": {"bytes": base64.b64decode(png())}}},
     ],
-    ids=["v1", "v0", "openai", "data-uri"],
-)
+    ids=[
+        "v1", "v0", "openai", "data-uri", "openai-text", "responses", "anthropic", "v0-id",
+        "anthropic-id", "wrapped", "bedrock",
+    ],
+)  # fmt: skip
 def test_pictures_in_every_shape_that_is_about(model: ChatLlava, block: dict[str, Any]) -> None:
     message = HumanMessage([{"type": "text", "text": "What is this?"}, block])
     conversation = read([message])
@@ -112,11 +122,20 @@ def test_pictures_in_every_shape_that_is_about(model: ChatLlava, block: dict[str
         ({"type": "image", "base64": "***", "mime_type": "image/png"}, "base64"),
         ({"type": "image", "url": "data:image/png,abc"}, "base64"),
         ({"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}, "audio"),
-        ({"type": "file", "base64": "AAAA", "mime_type": "application/pdf"}, "file"),
+        ({"type": "file", "base64": "AAAA", "mime_type": "application/pdf"}, "document"),
+        ({"type": "file", "file_id": "abc"}, "base64"),
+        ({"type": "file", "url": "https://host/a.pdf"}, "not fetched"),
+        ({"type": "image", "base64": 7}, "base64"),
+        ({"type": "image"}, "neither"),
+        ({"type": "image", "source": {"type": "url", "url": "https://host/a"}}, "not fetched"),
+        ({"type": "video", "url": "https://host/a.mp4"}, "video"),
+        ({"type": "no such type"}, "no such type"),
+        ({}, "unknown"),
     ],
+    ids=str,
 )
 def test_blocks_that_cannot_be_used(block: dict[str, Any], reason: str) -> None:
-    with pytest.raises(InputError, match=reason):
+    with pytest.raises(SightdeskError, match=reason):
         read([HumanMessage([block])])
 
 

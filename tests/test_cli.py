@@ -655,4 +655,4 @@ def test_a_signal_reaches_the_child(tmp_path: Path) -> None:
 
 def test_a_host_that_is_unknown_is_the_users_to_mend() -> None:
     with pytest.raises(InputError, match="--port"):
-        page._check_port_is_free("no.such.host.invalid", 8501)
+        page.check_port_is_free("no.such.host.invalid", 8501)

@@ -279,6 +279,17 @@ def test_what_claims_nothing_needs_no_source(sentence: str) -> None:
     assert support.supported and support.source is None
 
 
+def test_ingredients_name_no_other_product() -> None:
+    text = "Ingredients: milk, sugar, natural aroma, vanilla, mild culture."
+    names = ("Arla-Mild-Vanilla-Milk", "Arla-Natural-Milk")
+    own, other = (
+        Source("passage", label, label.replace("-", " "), text, "shop", label) for label in names
+    )
+    said = "The ingredients of Arla Mild Vanilla Milk are milk, sugar, natural aroma, vanilla. [1]"
+    asked = "What is in Arla Mild Vanilla Milk?"
+    assert check(said, (own, other), asked).supported
+
+
 def test_missing_says_what() -> None:
     assert check("It weighs 200 g and is crispy.", (APPLE,)).missing == ("200 g", "crispy")
     assert check("It comes from Argentina.", (APPLE,)).missing == ("Argentina",)

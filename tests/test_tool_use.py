@@ -15,6 +15,9 @@ from peft import LoraConfig, get_peft_model
 
 from adapters.packing import collate
 from adapters.tool_use.answers import HELD_BUSINESSES, Pages, Sheets
+from adapters.tool_use.descriptions import FACETS, description
+from adapters.tool_use.nutrients import NUTRIENTS
+from adapters.tool_use.products import product
 from adapters.tool_use.requests import Requests
 from adapters.tool_use.task import Knobs, ToolUseTask, likeliest
 from adapters.tool_use.tools import OWN, foreign_tools
@@ -25,6 +28,7 @@ from assistant.desk_prompts import UNKNOWN
 from assistant.tools import build_tools
 from assistant.tools.desk import Desk
 from tests import tiny
+from tests.benchmarks import agent_wordings
 
 PAGES = [Requests().draw(random.Random(seed), 8) for seed in range(60)]
 SHEETS = [Sheets().draw(random.Random(seed)) for seed in range(120)]
@@ -207,3 +211,70 @@ def test_the_likeliest_token_is_that_of_the_plain_model(task: ToolUseTask) -> No
     start = len(root) + len(question) - 1
     plain = logits[start : start + len(answer)].argmax(-1)
     assert (packed[: len(answer)] == plain).float().mean() > 0.95
+
+
+def test_a_description_tells_no_facet_twice_and_calls_none_missing_that_it_tells() -> None:
+    """Else the material would teach that one of two right sentences is wrong."""
+    for seed in range(300):
+        rng = random.Random(seed)
+        found = description(rng, "Blue Moon", "Plum", fresh=seed % 3 > 0)
+        names = [name for name, _, _ in found.told]
+        assert len(names) == len(set(names))
+        told = {question for _, questions, _ in found.told for question in questions}
+        assert not told & set(found.absent)
+        for _, _, sentence in found.told:
+            assert sentence in found.sentences
+            assert "{" not in sentence
+        assert not any("{" in question.replace("{p}", "") for question in (*told, *found.absent))
+
+
+def test_a_facet_that_is_told_elsewhere_is_left_out() -> None:
+    for seed in range(100):
+        found = description(random.Random(seed), "Blue Moon", "Plum", fresh=True, without=["taste"])
+        assert "taste" not in {name for name, _, _ in found.told}
+        assert not set(FACETS["taste"]["questions"]) & set(found.absent)
+
+
+def test_what_a_passage_tells_is_not_asked_for_as_missing() -> None:
+    for seed in range(300):
+        thing = product(random.Random(seed))
+        told = {question for fact in thing.facts for question in fact.questions}
+        assert not told & set(thing.absent), thing.text
+
+
+def test_energy_in_both_units_is_told_apart() -> None:
+    both = [
+        sheet
+        for sheet in (Sheets().one(random.Random(seed)) for seed in range(400))
+        if any("kcal" in text and "kilojoule" in text for _, text in sheet.sources)
+    ]
+    assert len(both) > 20
+    for sheet in both:
+        for asked in sheet.asked:
+            if "kilojoule" in asked.question.lower() and asked.answer != UNKNOWN:
+                assert "kcal" not in asked.answer
+    assert {"energy", "kilojoule"} == {nutrient.name for nutrient in NUTRIENTS[-2:]}
+
+
+def test_the_cases_that_measure_have_wordings_of_their_own() -> None:
+    learnt = {
+        _worded(asked.question)
+        for seed in range(300)
+        for asked in Sheets().draw(random.Random(f"worded {seed}")).asked
+    }
+    learnt |= {
+        _worded(line.text)
+        for seed in range(200)
+        for case in Requests().draw(random.Random(seed), 6).cases
+        for line in case.lines
+        if line.role == "user"
+    }
+    groups = (agent_wordings.FIELDS, agent_wordings.PHOTO, agent_wordings.FOLLOW)
+    kept = {text for group in groups for texts in group.values() for text in texts}
+    kept |= {*agent_wordings.UNKNOWN_OF_PRODUCT, *agent_wordings.HAND_OVER}
+    kept |= {*agent_wordings.GREETINGS, *agent_wordings.THANKS}
+    assert not {_worded(text) for text in kept if "{name}" not in text} & learnt
+
+
+def _worded(text: str) -> str:
+    return re.sub(r"\[photo \d+\] ?", "", text).lower().strip(" ?.!")

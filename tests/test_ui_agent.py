@@ -31,11 +31,10 @@ from tests.scripted_desk import LABEL, NOTE, ORIGIN, RETURNS, SEEN, Counter, fil
 from tests.scripted_page import ScriptedEngine
 from tests.test_knowledge.conftest import BagOfWords
 from tests.test_ui import desk_of, labels, open_page, press, said, send
-from ui.agent_answering import past_of
 from ui.agent_exchange import as_html
 from ui.engine_room import AgentRoom, EngineRoom
 from ui.session import get_agents
-from ui.telling import Step, Telling, citations_of, outcome_of, steps_of
+from ui.telling import Step, Telling, citations_of, outcome_of, past_of, steps_of
 from ui.trace import doing, done, summary
 from ui.words import Words
 
@@ -576,9 +575,8 @@ def test_the_picture_of_a_suggestion_is_the_products(page: AppTest) -> None:
     assert photo.image.id == open_image((SHOP / "pictures" / "Granny-Smith.webp").read_bytes()).id
 
 
-def test_names_that_the_page_repeats_are_right() -> None:
+def test_a_name_that_the_page_repeats_is_right() -> None:
     from assistant.agent.checkpoints import FILE
-    from assistant.chat_model import AGENT_ADAPTER
-    from ui.engine_room import DESK_ADAPTER, MEMORY
+    from ui.engine_room import MEMORY
 
-    assert (MEMORY, DESK_ADAPTER) == (FILE, AGENT_ADAPTER)
+    assert MEMORY == FILE

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from assistant.errors import InputError, SightdeskError
 from ui.answering import Written, keep
 from ui.scratch import Scratch
-from ui.telling import BY, Telling, is_by_desk
+from ui.telling import BY, Telling, past_of
 
 if TYPE_CHECKING:
     from assistant.agent import Agent, Event, Past
@@ -87,27 +87,6 @@ def write_reply(
                 "total": time.perf_counter() - began,
             }
             keep(desk, job.exchange, written, again=job.again)
-
-
-def past_of(exchanges: Sequence[Exchange], question: Exchange) -> list[Past]:
-    """What the agent is to remember when `question` is asked: all that is shown before it."""
-    from assistant.agent import Past
-
-    found = []
-    for exchange in exchanges:
-        if exchange.position >= question.position:
-            continue
-        by = str(exchange.details.get("by") or "photo")
-        found.append(
-            Past(
-                exchange.id,
-                exchange.question,
-                exchange.answer,
-                exchange.used,
-                "" if is_by_desk(exchange) else by,
-            )
-        )
-    return found
 
 
 def follow(

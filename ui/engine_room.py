@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
+from assistant.engines import is_elsewhere, shown_base
 from assistant.errors import SightdeskError
 from assistant.settings import get_settings
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from assistant.store import Store
 
 POLL_SECONDS = 0.2
-DESK_ADAPTER = "agent"
-"""What the embedded model runs the desk with, as `assistant.chat_model` calls it."""
 MEMORY = "agent.sqlite3"
 """Where the agent keeps conversations, as `assistant.agent.checkpoints` calls it."""
 
@@ -71,7 +70,13 @@ class EngineRoom:
 
     @contextmanager
     def turn(self, waiting: Callable[[], object]) -> Iterator[None]:
-        """Hold the engine; `waiting` is called every `POLL_SECONDS` while another has it."""
+        """Hold the engine; `waiting` is called every `POLL_SECONDS` while another has it.
+
+        One that is served elsewhere answers several at once, and is not held.
+        """
+        if is_elsewhere(get_settings().base):
+            yield
+            return
         while not self._in_use.acquire(timeout=POLL_SECONDS):
             waiting()
         try:
@@ -82,9 +87,9 @@ class EngineRoom:
     def _load(self, loading: Future[Engine]) -> None:
         try:
             # Seconds of imports, which a page that only waits should not pay for.
-            from assistant.engine import Engine
+            from assistant.engines import open_engine
 
-            loading.set_result(Engine.load(progress=self._note))
+            loading.set_result(open_engine(progress=self._note))
         except BaseException as error:  # handed to the threads that wait, which raise it
             loading.set_exception(error)
 
@@ -163,14 +168,16 @@ class AgentRoom:
     @property
     def uses_engine(self) -> bool:
         """Whether the agent's model is the engine's own, and not one that is served elsewhere."""
-        return not get_settings().agent_model
+        settings = get_settings()
+        return not settings.agent_model and not is_elsewhere(settings.base)
 
     @property
     def model_name(self) -> str:
         """What drives the agent."""
-        if not self.uses_engine:
-            return get_settings().agent_model
-        return self._engines.get(_silent).name if self._engines.ready else get_settings().base
+        settings = get_settings()
+        if settings.agent_model:
+            return settings.agent_model
+        return self._engines.get(_silent).name if self._engines.ready else shown_base(settings.base)
 
     @property
     def untrained(self) -> bool:
@@ -178,7 +185,7 @@ class AgentRoom:
         if self._untrained is None and self._engines.ready:
             engine = self._engines.get(_silent)
             own = self.uses_engine and engine.name == "embedded"
-            self._untrained = own and not engine.has(DESK_ADAPTER)
+            self._untrained = own and not engine.has(get_settings().agent_adapter)
         return bool(self._untrained)
 
     def warm(self) -> None:

@@ -8,13 +8,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from importlib.resources import files
 
-from adapters.tool_use.products import Product, product
+from adapters.tool_use.products import Product, drawn, product
 from adapters.tool_use.tools import foreign_tools
-from adapters.tool_use.wording import named, pronoun, typed
+from adapters.tool_use.wording import in_context, named, pronoun, typed
 from adapters.tool_use.words import SAYINGS, WORDS, brand
 from assistant.desk_prompts import PHOTO, PICTURE, TEXT_IN_PHOTO, UNKNOWN
 
 _QUESTIONS = 9
+_QUESTIONS_OF_ONE = 14
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,13 @@ class Sheets:
     def draw(self, rng: random.Random) -> Sheet:
         """One sheet."""
         kind = rng.random()
-        if kind < 0.45:
+        if kind < 0.42:
+            return self.one(rng)
+        if kind < 0.62:
             return self.goods(rng)
-        if kind < 0.75:
+        if kind < 0.80:
             return self.rules(rng)
-        if kind < 0.89:
+        if kind < 0.90:
             return self.mixed(rng)
         if kind < 0.92:
             return pictures(rng)
@@ -122,6 +125,16 @@ class Sheets:
             sources.insert(0, photo_source(rng, shown.title, shown.kind))
         asked = [_about(rng, order, shown) for _ in range(_QUESTIONS)]
         return Sheet(tuple(sources), tuple(asked))
+
+    def one(self, rng: random.Random) -> Sheet:
+        """The passage of the product that is asked about, sometimes after a photo of it."""
+        thing = product(rng)
+        shown = thing if rng.random() < 0.3 else None
+        sources = [(thing.title, thing.text)]
+        if shown is not None:
+            sources.insert(0, photo_source(rng, thing.title, thing.kind))
+        asked = [_about(rng, [thing], shown) for _ in range(_QUESTIONS_OF_ONE)]
+        return Sheet(tuple(sources), tuple(dict.fromkeys(asked)))
 
     def rules(self, rng: random.Random) -> Sheet:
         """Passages of pages."""
@@ -291,7 +304,7 @@ def _about(rng: random.Random, products: list[Product], shown: Product | None) -
         return Asked(
             _worded(rng, rng.choice(about.absent), about.title, about.kind, shown), UNKNOWN
         )
-    fact = rng.choice(about.facts)
+    fact = drawn(rng, about.facts)
     question = rng.choice(fact.questions)
     text = f"{fact.answer} [{mark}]"
     if about is shown:
@@ -307,7 +320,7 @@ def _worded(rng: random.Random, question: str, title: str, kind: str, shown: Pro
         return f"{title}: {plain}" if draw < 0.5 else plain
     if draw < 0.25:
         return f"{title}: {typed(rng, pronoun(rng, question))}"
-    return typed(rng, question.replace("{p}", named(rng, title, kind)))
+    return typed(rng, in_context(rng, question, named(rng, title, kind), SAYINGS["contexts"]))
 
 
 def receipt(rng: random.Random) -> Sheet:

@@ -38,15 +38,18 @@ class Attribute:
     checks: tuple[str, ...] = ()
 
 
-def _pick(*values: str) -> Draw:
+def pick(*values: str) -> Draw:
+    """Draws one of a few values."""
     return lambda rng: rng.choice(values)
 
 
-def _of(values: list[str] | tuple[str, ...]) -> Draw:
+def one_of(values: list[str] | tuple[str, ...]) -> Draw:
+    """Draws one of a list."""
     return lambda rng: rng.choice(values)
 
 
-def _several(values: list[str], low: int, high: int, joint: str = ", ") -> Draw:
+def several(values: list[str], low: int, high: int, joint: str = ", ") -> Draw:
+    """Draws some of a list, joined."""
     return lambda rng: joint.join(rng.sample(values, rng.randint(low, high)))
 
 
@@ -56,7 +59,8 @@ def number(rng: random.Random, low: float, high: float) -> str:
     return f"{value:.{rng.choice((0, 0, 1, 1, 2))}f}" if value < 20 else str(round(value))
 
 
-def _amount(low: float, high: float, *units: str) -> Draw:
+def amount(low: float, high: float, *units: str) -> Draw:
+    """Draws a number with a unit."""
     return lambda rng: f"{number(rng, low, high)}{rng.choice((' ', ''))}{rng.choice(units)}"
 
 
@@ -85,20 +89,27 @@ def maker(rng: random.Random) -> str:
     return name.upper() if rng.random() < 0.5 else name
 
 
-def _price(rng: random.Random) -> str:
-    value = f"{rng.randint(1, 400)}{rng.choice(('', '.50', '.90', '.95', '.99'))}"
-    return rng.choice((f"{value} kr", f"${value}", f"{value} euros", f"€{value}", f"£{value}"))
-
-
-def _size(rng: random.Random) -> str:
-    count = rng.choice((2, 3))
-    sides = [str(rng.randint(4, 220)) for _ in range(count)]
-    return f"{' x '.join(sides)} {rng.choice(('cm', 'mm', 'cm', 'inches'))}"
+def ingredients(rng: random.Random) -> str:
+    """A list as packages have it: shares, brackets, capitals, a sentence at the end."""
+    found = rng.sample(WORDS["ingredients"], rng.randint(1, 9))
+    for place, name in enumerate(found):
+        draw = rng.random()
+        if draw < 0.12:
+            found[place] = name.upper()
+        elif draw < 0.3:
+            share = f"{rng.randint(1, 60)}{rng.choice(('', ',5', '.2'))}{rng.choice(('%', ' %'))}"
+            found[place] = f"{name} {share}" if rng.random() < 0.4 else f"{name} ({share})"
+        elif draw < 0.4:
+            inner = rng.sample(WORDS["ingredients"], rng.randint(1, 2))
+            found[place] = f"{name} ({', '.join(inner)})"
+    text = ", ".join(found)
+    text = text[:1].upper() + text[1:] if rng.random() < 0.7 else text
+    return text + rng.choice(("", "", "", ". Pastöriserad", ". From concentrate", ". Pasteurized"))
 
 
 ORIGIN = Attribute(
     "origin",
-    _of(WORDS["countries"]),
+    one_of(WORDS["countries"]),
     ("Origin: {v}", "Country of origin: {v}", "Country: {v}", "Grown in: {v}"),
     ("It comes from {v}.", "{p} is grown in {v}.", "Our {p} is imported from {v}."),
     (
@@ -120,13 +131,19 @@ ORIGIN = Attribute(
         "where does the {p} in your shop come from",
         "What part of the world is {p} from?",
         "has {p} come a long way? from where",
+        "My aunt is asking in which country {p} is grown.",
+        "could you look up where {p} is imported from",
+        "Tell me the country of {p}.",
+        "country of {p} please",
+        "which country did the {p} on your shelf grow in",
+        "My wife wants to know where {p} comes from.",
     ),
     "The country of origin of {p} is {v}.",
     ("Is {p} from {w}?", "does {p} come from {w}?", "is {p} grown in {w}"),
 )
 MADE_IN = Attribute(
     "made in",
-    _of(WORDS["countries"]),
+    one_of(WORDS["countries"]),
     (
         "Manufacturing country: {v}",
         "Made in: {v}",
@@ -146,6 +163,9 @@ MADE_IN = Attribute(
         "made where? {p}",
         "Where do you produce {p}?",
         "i wonder in what country {p} gets made",
+        "Could you say in what country {p} is made?",
+        "production country of {p}?",
+        "which country's factory makes {p}",
         "{p}: produced where?",
     ),
     "The manufacturing country of {p} is {v}.",
@@ -173,6 +193,12 @@ WEIGHT = Attribute(
         "how much do I get if I buy {p}?",
         "what is the size of a {p}",
         "How large is the pack of {p}?",
+        "what is the weight of a single {p}",
+        "I need to know how heavy {p} is.",
+        "weight or size of {p}",
+        "what amount of {p} is in one of these",
+        "We are five people: how heavy is one {p}?",
+        "how much of {p} do i get when i order one",
     ),
     "The weight of {p} is about {v}.",
 )
@@ -196,6 +222,11 @@ VOLUME = Attribute(
         "what amount of {p} do i get for my money",
         "{p} comes in which size?",
         "how many ml is {p}",
+        "what's the weight or size of a pack of {p}",
+        "how much does {p} weigh?",
+        "How heavy or how big is {p}?",
+        "How much of {p} do I get when I order one?",
+        "what quantity is in a pack of {p}",
     ),
     "The volume of {p} is {v}.",
 )
@@ -214,17 +245,21 @@ MAKER = Attribute(
         "which maker is {p} from?",
         "by whom is {p} made?",
         "{p} is from which firm?",
-        "whose product is {p}",
+        "Tell me the brand that makes {p}.",
+        "what manufacturer is given for {p}",
+        "whose brand is {p}",
+        "Could you find out which company makes {p}?",
+        "maker of {p}?",
     ),
     "The manufacturer of {p} is {v}.",
 )
 CONTENTS = Attribute(
     "ingredients",
-    _several(WORDS["ingredients"], 2, 8),
+    ingredients,
     ("Ingredients: {v}.", "Ingredients: INGREDIENSER: {v}.", "Contains: {v}.", "Made from: {v}."),
     ("It is made of {v}.",),
     (
-        "What are the ingredients of {p}?",
+        "Which ingredients are there in {p}?",
         "what is in {p}",
         "What's {p} made of?",
         "which ingredients does {p} have?",
@@ -234,201 +269,13 @@ CONTENTS = Attribute(
         "is there anything artificial in {p}?",
         "what do they put into {p}",
         "what is used to make {p}?",
+        "What does {p} consist of?",
+        "give me the ingredient list of {p}",
+        "tell me everything that is in {p}, i have allergies",
+        "what stuff is in {p}? the ingredients",
+        "read me the ingredients of {p}",
+        "May I have a list of what {p} is made from?",
     ),
     "The ingredients of {p} are {v}.",
     ("Does {p} contain {w}?", "is there {w} in {p}?", "any {w} in {p}?"),
-)
-OTHERS = (
-    Attribute(
-        "price",
-        _price,
-        ("Price: {v}", "Price incl. VAT: {v}", "Our price: {v}"),
-        ("It costs {v}.", "{p} sells for {v}."),
-        (
-            "How much does {p} cost?",
-            "what is the price of {p}",
-            "What does {p} cost?",
-            "price of {p}?",
-            "how much is {p}?",
-            "how much do you charge for {p}?",
-            "is {p} expensive?",
-            "how many dollars for {p}",
-        ),
-        "The price of {p} is {v}.",
-    ),
-    Attribute(
-        "size",
-        _size,
-        ("Size: {v}", "Dimensions: {v}", "Measures: {v}"),
-        ("It measures {v}.",),
-        (
-            "What are the dimensions of {p}?",
-            "how big is {p}",
-            "What size is {p}?",
-            "how wide and tall is {p}?",
-            "measurements of {p}?",
-            "how long is {p}?",
-        ),
-        "The size of {p} is {v}.",
-    ),
-    Attribute(
-        "material",
-        _of(WORDS["materials"]),
-        ("Material: {v}", "Made of: {v}"),
-        ("It is made of {v}.", "The body of {p} is {v}."),
-        (
-            "What material is {p}?",
-            "what is {p} made of?",
-            "Which material is used for {p}?",
-            "is {p} real wood or what",
-            "what's {p} built from?",
-        ),
-        "The material of {p} is {v}.",
-        ("Is {p} made of {w}?",),
-    ),
-    Attribute(
-        "warranty",
-        _pick("1 year", "2 years", "3 years", "5 years", "24 months", "10 years", "90 days"),
-        ("Warranty: {v}", "Guarantee: {v}"),
-        ("It comes with a warranty of {v}.",),
-        (
-            "How long is the warranty on {p}?",
-            "does {p} have a guarantee?",
-            "What warranty does {p} come with?",
-            "for how long is {p} guaranteed",
-            "warranty of {p}?",
-        ),
-        "The warranty of {p} is {v}.",
-    ),
-    Attribute(
-        "stock",
-        _pick("in stock", "sold out", "3 left", "available from May", "12 in stock", "on order"),
-        ("Stock: {v}", "Availability: {v}"),
-        ("At the moment it is {v}.",),
-        (
-            "Is {p} in stock?",
-            "do you have {p} available?",
-            "When can I get {p}?",
-            "is {p} sold out",
-            "how many of {p} are left?",
-        ),
-        "The availability of {p}: {v}.",
-    ),
-    Attribute(
-        "allergens",
-        _several(WORDS["allergens"], 1, 3, " and "),
-        ("Allergens: {v}", "Contains allergens: {v}"),
-        ("It contains {v}, which some people are allergic to.",),
-        (
-            "Which allergens are in {p}?",
-            "is {p} safe for allergics?",
-            "What allergens does {p} contain?",
-            "i am allergic, what should i know about {p}",
-            "allergens of {p}?",
-        ),
-        "The allergens of {p} are {v}.",
-    ),
-    Attribute(
-        "shelf life",
-        _pick("5 days", "7 days", "2 weeks", "6 months", "12 months", "10 days", "2 years"),
-        ("Shelf life: {v}", "Best before: {v} after packing", "Keeps for: {v}"),
-        ("Unopened it keeps for {v}.",),
-        (
-            "How long does {p} keep?",
-            "what is the shelf life of {p}",
-            "when does {p} expire?",
-            "How many days can I keep {p}?",
-            "how long is {p} good for?",
-        ),
-        "The shelf life of {p} is {v}.",
-    ),
-    Attribute(
-        "storage",
-        _of(WORDS["stores"]),
-        ("Storage: {v}", "Keep {v}", "Store {v}"),
-        ("It is best kept {v}.", "{p} should be stored {v}."),
-        (
-            "How should I store {p}?",
-            "where do i keep {p}",
-            "Does {p} go in the fridge?",
-            "how do you store {p}?",
-            "best way to keep {p}?",
-        ),
-        "{p} should be kept {v}.",
-    ),
-    Attribute(
-        "certificate",
-        _of(WORDS["certificates"]),
-        ("Certification: {v}", "Label: {v}", "Certified: {v}"),
-        ("It carries the label {v}.",),
-        (
-            "Is {p} certified?",
-            "which labels does {p} carry?",
-            "What certification does {p} have?",
-            "does {p} have any eco label",
-            "is {p} organic?",
-        ),
-        "The certification of {p} is {v}.",
-    ),
-    Attribute(
-        "power",
-        _amount(5, 2400, "W", "watts"),
-        ("Power: {v}", "Rated power: {v}"),
-        ("It draws {v}.",),
-        (
-            "How many watts does {p} use?",
-            "what is the power of {p}",
-            "how strong is {p}?",
-            "power consumption of {p}?",
-        ),
-        "The power of {p} is {v}.",
-    ),
-    Attribute(
-        "battery",
-        _pick("8 hours", "10 hours", "24 hours", "30 hours", "6 hours", "2 days", "5 days"),
-        ("Battery life: {v}", "Battery: up to {v}"),
-        ("The battery lasts {v}.",),
-        (
-            "How long does the battery of {p} last?",
-            "battery life of {p}?",
-            "how many hours does {p} run?",
-            "how often must i charge {p}",
-        ),
-        "The battery life of {p} is {v}.",
-    ),
-    Attribute(
-        "article number",
-        lambda rng: f"{rng.choice('ABCDKMPX')}{rng.randint(100, 99999)}",
-        ("Article number: {v}", "Item no.: {v}", "SKU: {v}"),
-        ("Its article number is {v}.",),
-        (
-            "What is the article number of {p}?",
-            "item number for {p}",
-            "sku of {p}?",
-            "which number do I order {p} under?",
-        ),
-        "The article number of {p} is {v}.",
-    ),
-    Attribute(
-        "season",
-        _pick(
-            "May to August",
-            "all year",
-            "October to March",
-            "June and July",
-            "late summer",
-            "autumn",
-            "winter",
-            "early spring",
-        ),
-        ("Season: {v}", "In season: {v}"),
-        ("Its season is {v}.",),
-        (
-            "When is {p} in season?",
-            "what time of year can i buy {p}",
-            "which months is {p} best?",
-            "season of {p}?",
-        ),
-        "The season of {p} is {v}.",
-    ),
 )

@@ -21,7 +21,7 @@ from assistant.adapter_files import read_adapter
 from assistant.chat_model.grammars import answer as answer_form
 from assistant.desk_prompts import PHOTO, PICTURE, TEXT_IN_PHOTO, UNKNOWN
 from assistant.engine import Engine, Sampling, Turn
-from assistant.grounding import check, sentences, without_marks
+from assistant.grounding import check, is_off_topic, sentences, without_marks
 from assistant.settings import Settings
 from assistant.sources import Source
 
@@ -59,13 +59,20 @@ def judge(
     engine: Engine, adapter: str, *, sheets: int = SHEETS, progress: Progress | None = None
 ) -> list[Judged]:
     """Ask held-out questions of an adapter."""
-    drawn = [Sheets(held=True).draw(random.Random(f"calibration {n}")) for n in range(sheets)]
+    drawn = [_drawn(n) for n in range(sheets)]
     found: list[Judged] = []
     for number, sheet in enumerate(drawn):
         if progress is not None:
             progress("Calibrating", number / len(drawn))
         found += _judged(engine, adapter, sheet)
     return found
+
+
+def _drawn(number: int) -> Sheet:
+    """Mostly sheets of products, which is what customers ask about, and some of everything."""
+    rng, sheets = random.Random(f"calibration {number}"), Sheets(held=True)
+    kinds = (sheets.one, sheets.goods, sheets.one, sheets.draw)
+    return kinds[number % len(kinds)](rng)
 
 
 def _judged(engine: Engine, adapter: str, sheet: Sheet) -> Iterator[Judged]:
@@ -79,8 +86,9 @@ def _judged(engine: Engine, adapter: str, sheet: Sheet) -> Iterator[Judged]:
             turns, sampling=Sampling(_TOKENS), adapter=adapter, constraint=form
         )
         parts = sentences(written.text)
-        strict = [check(part, sources, asked.question).supported for part in parts]
-        loose = [check(part, sources).supported for part in parts]
+        fits = not is_off_topic(without_marks("".join(parts[-1:])), asked.question)
+        strict = [fits and check(part, sources, asked.question).supported for part in parts]
+        loose = [fits and check(part, sources).supported for part in parts]
         known = asked.answer != UNKNOWN
         right = known and without_marks(asked.answer) == without_marks(written.text)
         yield Judged(known, doubt, right, any(strict[-1:]), any(loose[-1:]))

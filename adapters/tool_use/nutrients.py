@@ -35,11 +35,19 @@ def nutrient(
             f"{english} per 100 grams in {{p}}",
             f"100 g of {{p}} has how much {english}?",
             f"what does the label of {{p}} say about {english}?",
+            f"I have to keep an eye on {english}. How much of it is in {{p}}?",
+            f"could you tell me the {english} value of {{p}}?",
+            f"{{p}} {english}",
+            f"{english} content of {{p}} for 100 g please",
+            f"I'd like to know how much {english} 100 grams of {{p}} hold.",
+            f"what amount of {english} comes with 100 g of {{p}}",
+            f"{{p}}: {english} per 100g?",
         ),
         f"The {english} content of {{p}} is about {{v}} per 100 gram.",
     )
 
 
+_CALORIES = ("kilokalori", "kcal", "kilocalorie", "kcal (kilokalori)", "kilokalorier")
 NUTRIENTS = (
     nutrient("fat", "fat", "fett", 0, 40, "gram", "g"),
     nutrient("saturated", "saturated fat", "varav mättat fett", 0, 20, "gram", "g"),
@@ -59,19 +67,23 @@ NUTRIENTS = (
     nutrient("folic acid", "folic acid", "folsyra", 5, 60, "mikrogram", "microgram"),
     Attribute(
         "kilojoule",
-        lambda rng: f"{rng.randint(60, 2300)} {rng.choice(('kilojoule', 'kJ', 'kilojoule'))}",
+        lambda rng: f"{rng.randint(60, 2300)} {rng.choice(('kilojoule', 'kJ', 'kilojoules'))}",
         ("energi ca {v}", "energy (energi) ca {v}", "energy ca {v}", "Energy: {v}"),
         ("It gives {v} per 100 gram.",),
         (
             "How many kilojoules does {p} have?",
             "kJ per 100 g of {p}?",
             "what is the energy of {p} in kilojoules",
+            "energy of {p} in kJ",
+            "give me the kJ value of {p}",
+            "{p} has how many kilojoules per 100 g?",
+            "kilojoules of 100 grams of {p}",
         ),
         "The energy of {p} is about {v} per 100 gram.",
     ),
     Attribute(
         "energy",
-        lambda rng: f"{rng.randint(15, 560)} {rng.choice(('kilokalori', 'kcal', 'kilocalorie'))}",
+        lambda rng: f"{rng.randint(15, 560)} {rng.choice(_CALORIES)}",
         (
             "energi ca {v}",
             "energy (energi) ca {v}",
@@ -90,6 +102,13 @@ NUTRIENTS = (
             "kcal of {p}?",
             "i count calories, what about {p}?",
             "how many kilocalories are in 100 grams of {p}",
+            "energy of {p} in kcal",
+            "What's the calorie count for {p}?",
+            "kilocalories of {p} per 100 g",
+            "Give me the kcal for 100 grams of {p}.",
+            "energy value of {p} in kilocalories please",
+            "{p}, how many kcal?",
+            "what does 100 g of {p} have in kcal",
         ),
         "The energy of {p} is about {v} per 100 gram.",
     ),

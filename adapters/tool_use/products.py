@@ -7,10 +7,13 @@ learnt is to read, not where a fact stands.
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
 from adapters.tool_use import attributes as facts
 from adapters.tool_use.attributes import Attribute
+from adapters.tool_use.descriptions import description
+from adapters.tool_use.more_attributes import OTHERS
 from adapters.tool_use.nutrients import NUTRIENTS
 from adapters.tool_use.words import SAYINGS, WORDS, brand, variety
 
@@ -23,7 +26,7 @@ _ALL = (
     facts.VOLUME,
     facts.MAKER,
     facts.CONTENTS,
-    *facts.OTHERS,
+    *OTHERS,
 )
 # Attributes that are asked for in the same words: one of them answers for the other.
 _SAME = (
@@ -33,6 +36,13 @@ _SAME = (
     {"storage", "shelf life"},
     {"certificate", "ingredients"},
 )
+_ASKED = dict.fromkeys(("origin", "made in", "weight", "volume", "maker", "ingredients"), 2.0)
+_ASKED |= {"taste": 4.0, "use": 5.0, "inside": 3.0, "energy": 2.5, "kilojoule": 1.5}
+# What customers ask for and few passages tell.
+_RARE = ("price", "price", "stock", "article number", "certificate", "season", "warranty")
+# A description may tell these in words of its own.
+_KEEPING = {"storage", "shelf life"}
+_WORDS_ONLY = re.compile(r"\([^)]*\)|[\d%(),.]+")
 
 
 @dataclass(frozen=True)
@@ -79,15 +89,27 @@ def product(rng: random.Random, title: str = "", kind: str = "") -> Product:
         kind = kind or rng.choice(WORDS["goods"])
         title = title or f"{brand(rng)} {kind}"
     lines, known, said = _lines(rng, sort, title, kind)
-    described, told = _description(rng, title, sort)
-    known += told
-    if described:
-        label = rng.choice(("Description: ", "Description: ", "", "About: "))
+    absent: list[str] = []
+    if sort != "goods" and rng.random() < 0.9:
+        described = description(
+            rng, title, kind, fresh=sort == "fresh", without=("keeping",) if _KEEPING & said else ()
+        )
+        known += [Fact(*fact) for fact in described.told]
+        if any(fact.name == "keeping" for fact in known):
+            said |= _KEEPING
+        absent += rng.sample(described.absent, min(4, len(described.absent)))
+        label = rng.choice(("Description: ", "", "", "About: "))
         place = 0 if rng.random() < 0.6 else rng.randrange(len(lines) + 1)
-        lines.insert(place, label + " ".join(described))
-    joint = rng.choice((" ", ". ", "; ", " | ", " - "))
+        lines.insert(place, label + " ".join(described.sentences))
+    joint = rng.choice((" ", " ", " ", ". ", "; ", " | "))
     text = joint.join(line.rstrip(".") if joint == ". " else line for line in lines)
-    return Product(title, kind, text, tuple(known), _absent(rng, said))
+    return Product(title, kind, text, tuple(known), (*absent, *_absent(rng, said)))
+
+
+def drawn(rng: random.Random, facts: tuple[Fact, ...]) -> Fact:
+    """One of a product's facts, those that customers ask for more often than a table's line."""
+    (fact,) = rng.choices(facts, [_ASKED.get(fact.name, 1.0) for fact in facts])
+    return fact
 
 
 def _described(rng: random.Random, kind: str) -> str:
@@ -111,6 +133,8 @@ def _lines(
     chosen: list[Attribute] = []
     lines: list[str] = []
     known: list[Fact] = []
+    if rng.random() < 0.3 and kind.lower() not in title.lower():
+        lines.append(f"Kind: {kind}")
     if rng.random() < 0.6:
         lines.append(f"Title: {kind} {title} {rng.choice(_FRESH)}".strip())
     if sort == "fresh":
@@ -119,7 +143,7 @@ def _lines(
             chosen += [facts.ORIGIN, facts.WEIGHT]
         else:
             chosen += rng.sample([facts.ORIGIN, facts.WEIGHT], rng.randint(0, 2))
-        pool = [a for a in facts.OTHERS if a.name in _FOOD]
+        pool = [a for a in OTHERS if a.name in _FOOD]
     elif sort == "packed":
         if rng.random() < 0.6:
             lines.append(_pair(rng, known, title, "Manufacturer and", facts.MAKER))
@@ -127,13 +151,13 @@ def _lines(
         for attribute in (facts.MADE_IN, facts.CONTENTS):
             if rng.random() < 0.7:
                 chosen.append(attribute)
-        chosen += sorted(
-            rng.sample(NUTRIENTS, rng.choice((0, 0, 2, 4, 6, 9, 12))),
-            key=NUTRIENTS.index,
-        )
-        pool = [a for a in facts.OTHERS if a.name in _FOOD]
+        nutrients = rng.sample(NUTRIENTS[:-2], rng.choice((0, 0, 2, 4, 6, 9, 12)))
+        if nutrients and rng.random() < 0.85:  # in both units, as the law wants it, or in one
+            chosen += rng.sample(NUTRIENTS[-2:], rng.choice((1, 2, 2, 2, 2)))
+        chosen += sorted(nutrients, key=NUTRIENTS.index)
+        pool = [a for a in OTHERS if a.name in _FOOD]
     else:
-        pool = [a for a in facts.OTHERS if a.name not in ("season", "allergens", "shelf life")]
+        pool = [a for a in OTHERS if a.name not in ("season", "allergens", "shelf life")]
         pool += [facts.MAKER, facts.MADE_IN, facts.WEIGHT]
     chosen += rng.sample(pool, rng.choice((0, 0, 1, 2) if sort != "goods" else (2, 3, 4, 5)))
     told = {fact.name for fact in known}
@@ -189,126 +213,9 @@ def _fact(rng: random.Random, attribute: Attribute, title: str, value: str) -> F
     for check in attribute.checks:
         parts = value.split(", ") if attribute is facts.CONTENTS else [value]
         named = rng.choice(parts) if rng.random() < 0.5 else attribute.value(rng).split(", ")[0]
-        questions.append(check.replace("{w}", named))
+        questions.append(check.replace("{w}", _WORDS_ONLY.sub("", named).strip().lower()))
     answer = attribute.answer.replace("{p}", title).replace("{v}", value)
     return Fact(attribute.name, tuple(questions), answer)
-
-
-def _description(rng: random.Random, title: str, sort: str) -> tuple[list[str], list[Fact]]:
-    """Sentences about a product, each asked for by what it tells."""
-    if sort == "goods" or rng.random() < 0.12:
-        return [], []
-    taste, texture = rng.choice(WORDS["tastes"]), rng.choice(WORDS["textures"])
-    colour, inside = rng.choice(WORDS["colours"]), rng.choice(WORDS["colours"])
-    use, other = rng.sample(WORDS["uses"], 2)
-    skin = rng.choice(("shell", "skin", "peel"))
-    pulp = rng.choice(("pulp", "flesh", "inside"))
-    more = rng.choice(WORDS["tastes"])
-    likeness = variety(rng)
-    options = {
-        "look": (
-            f"{title} has a {texture} {inside} {pulp} and a {colour} {skin}.",
-            f"It is {colour} with {inside} spots.",
-            f"The {skin} is {colour} and the {pulp} is {inside}.",
-            f"{title} is a {texture} variety with {colour} {skin}.",
-        ),
-        "taste": (
-            f"The taste is {taste}.",
-            f"The taste is {taste}, making {title} suitable for {use}.",
-            f"It has a {taste} taste with {more} notes.",
-            f"{title} tastes {taste} and a little {more}.",
-            f"The {pulp} is {texture} with a {taste} taste.",
-        ),
-        "use": (
-            f"It is suitable for {use} and {other}.",
-            f"{title} goes very well with {use}, but is also good for {other}.",
-            f"Can be used for {use}.",
-            f"Perfect for {use} or as part of {other}.",
-            f"It is mainly used in {use}, although it is fine for {other}.",
-        ),
-        "likeness": (
-            f"{title} reminds of {likeness}, though it is {taste} and {texture}.",
-            f"It is a cross between {likeness} and {variety(rng)}.",
-            f"It is related to {likeness}.",
-        ),
-        "ripe": (
-            f"It is ripe when the {skin} turns {colour}.",
-            f"It is ready to eat when it feels {texture}.",
-        ),
-    }
-    names = rng.sample(sorted(options), rng.randint(1, 4))
-    sentences = {name: rng.choice(options[name]) for name in names}
-    asked = {
-        "look": (
-            "What does {p} look like?",
-            "what colour is {p}",
-            "How does {p} look?",
-            "What is the colour of {p}?",
-            "how do i recognise {p}?",
-            "what colour is {p} inside",
-            "the flesh of {p}, what colour is it?",
-            "which colour does {p} have under the peel",
-            "Colour of {p}, please.",
-        ),
-        "taste": (
-            "What does {p} taste like?",
-            "how does {p} taste",
-            "Is {p} sweet?",
-            "what is the taste of {p}?",
-            "Is {p} sour or sweet?",
-            "what flavour does {p} have",
-            "describe the taste of {p}",
-            "is {p} bitter?",
-            "never had {p}, what is it like to eat?",
-            "How does the flavour of {p} come across?",
-            "what should i expect {p} to taste like",
-            "in a few words, the taste of {p}?",
-        ),
-        "use": (
-            "What is {p} good for?",
-            "what can i use {p} for",
-            "What can I cook with {p}?",
-            "how do you use {p}?",
-            "Can I use {p} for " + use + "?",
-            "Is {p} good for " + other + "?",
-            "what goes well with {p}?",
-            "any ideas what to make with {p}",
-            "What meals suit {p}?",
-            "recipe ideas for {p}?",
-            "how would you serve {p}",
-            "i bought {p}, what do i do with it now?",
-            "what would a cook use {p} for?",
-            "Which dishes is {p} made for?",
-            "is {p} for cooking or for eating raw?",
-            "what should I eat {p} with?",
-            "What is the best use of {p}?",
-            "where does {p} go in cooking",
-        ),
-        "likeness": (
-            "What is {p} similar to?",
-            "which variety is {p} like",
-            "What does {p} remind of?",
-            "is {p} like " + likeness + "?",
-            "what is {p} related to?",
-        ),
-        "ripe": (
-            "When is {p} ripe?",
-            "how do i know that {p} is ripe",
-            "How can I tell if {p} is ready to eat?",
-            "when can i eat {p}?",
-        ),
-    }
-    told = [Fact(name, asked[name], sentence) for name, sentence in sentences.items()]
-    about = (
-        "Tell me about {p}.",
-        "what is {p}",
-        "What kind of thing is {p}?",
-        "describe {p} please",
-        "What can you tell me about {p}?",
-        "give me some information about {p}",
-    )
-    told.append(Fact("about", about, next(iter(sentences.values()))))
-    return list(sentences.values()), told
 
 
 def _absent(rng: random.Random, told: set[str]) -> tuple[str, ...]:
@@ -323,4 +230,10 @@ def _absent(rng: random.Random, told: set[str]) -> tuple[str, ...]:
         if attribute.name not in near
         for question in attribute.questions
     ]
-    return tuple(rng.sample([*questions, *SAYINGS["never"]], 12))
+    hard = [
+        question
+        for attribute in _ALL
+        if attribute.name in _RARE and attribute.name not in near
+        for question in attribute.questions
+    ]
+    return (*rng.sample(questions, 6), *rng.sample([*hard, *SAYINGS["never"]], 8))

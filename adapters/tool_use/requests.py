@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from adapters.tool_use.answers import Pages, filled, outcome, receipt
-from adapters.tool_use.products import Product, product
+from adapters.tool_use.descriptions import VISIBLE
+from adapters.tool_use.products import Product, drawn, product
 from adapters.tool_use.tools import OWN, ForeignTool, foreign_tools, renamed
-from adapters.tool_use.wording import named, pronoun, typed
+from adapters.tool_use.wording import in_context, named, pronoun, typed
 from adapters.tool_use.words import SAYINGS, WORDS
 from assistant.desk_prompts import (
     CALL,
@@ -30,7 +31,7 @@ from assistant.desk_prompts import (
 ASKS_FOR_PERSON = "the customer asks for a person"
 GRAVE = "the customer has a serious complaint"
 # About looks: of a photo, the picture itself answers these.
-_VISIBLE = {"look", "about", "ripe"}
+_VISIBLE = VISIBLE | {"about", "ripe"}
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ class Requests:
         self._foreign = foreign_tools(held=held)
         self._pages = Pages(held=held).pages
         self._kinds: dict[str, tuple[float, tuple[str, ...], Callable[..., Case]]] = {
-            "fact in words": (3.0, ("search_knowledge",), self._fact),
+            "fact in words": (4.0, ("search_knowledge",), self._fact),
             "rule": (3.0, ("search_knowledge",), self._rule),
-            "fact of a photo": (4.0, ("label_image", "search_knowledge"), self._two_hops),
+            "fact of a photo": (5.0, ("label_image", "search_knowledge"), self._two_hops),
             "follow-up": (2.5, ("label_image", "search_knowledge"), self._follow_up),
             "follow-up in words": (1.5, ("search_knowledge",), self._follow_up_in_words),
             "rule beside a photo": (0.8, ("search_knowledge",), self._rule_beside_photo),
@@ -129,6 +130,8 @@ class Requests:
     def _two_hops(self, rng: random.Random) -> Case:
         thing = product(rng)
         text = _pronoun_question(rng, thing)
+        if rng.random() < 0.15:
+            text = f"{rng.choice(SAYINGS['beside_photo'])} {text}"
         before = self._earlier(rng) if rng.random() < 0.25 else []
         number = 1 + sum(len(exchange.photos) for exchange in before)
         label, said = _label(rng, thing)
@@ -342,16 +345,16 @@ def _no_label(rng: random.Random) -> str:
 
 
 def _question(rng: random.Random, thing: Product, *, plain: bool = False) -> str:
-    asked = rng.choice(thing.facts).questions if thing.facts else thing.absent
+    asked = drawn(rng, thing.facts).questions if thing.facts else thing.absent
     if rng.random() < 0.25:
         asked = thing.absent
     name = thing.title if plain else named(rng, thing.title, thing.kind)
-    return typed(rng, rng.choice(asked).replace("{p}", name))
+    return typed(rng, in_context(rng, rng.choice(asked), name, SAYINGS["contexts"]))
 
 
 def _pronoun_question(rng: random.Random, thing: Product, *, visible: bool = False) -> str:
-    facts = [fact for fact in thing.facts if visible or fact.name not in _VISIBLE]
-    asked = rng.choice(facts).questions if facts and rng.random() < 0.7 else thing.absent
+    facts = tuple(fact for fact in thing.facts if visible or fact.name not in _VISIBLE)
+    asked = drawn(rng, facts).questions if facts and rng.random() < 0.7 else thing.absent
     return typed(rng, pronoun(rng, rng.choice(asked)))
 
 

@@ -118,6 +118,6 @@ def _identity(knobs: Knobs, steps: int, fingerprint: str, start: Path | None) ->
     digest = hashlib.sha256(json.dumps([asdict(knobs), steps, fingerprint]).encode())
     if start is not None:
         digest.update((start / WEIGHTS_FILE).read_bytes())
-    for name in ("pages.jsonl", "tools.jsonl", "requests.json", "words.json"):
+    for name in ("pages.jsonl", "tools.jsonl", "requests.json", "words.json", "descriptions.json"):
         digest.update(files("adapters.tool_use").joinpath(name).read_bytes())
     return digest.hexdigest()

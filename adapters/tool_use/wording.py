@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 _OPENINGS = (
     "hi, ",
@@ -59,6 +60,13 @@ def _slip(rng: random.Random, text: str) -> str:
     if rng.random() < 0.5:
         return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
     return text[:at] + text[at + 1 :]
+
+
+def in_context(rng: random.Random, question: str, name: str, contexts: Sequence[str]) -> str:
+    """A question with the product as ``{p}``, named in it, or in a sentence before it."""
+    if rng.random() < 0.15:
+        return f"{rng.choice(contexts).replace('{p}', name)} {pronoun(rng, question)}"
+    return question.replace("{p}", name)
 
 
 def pronoun(rng: random.Random, question: str) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -17,6 +18,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from assistant.agent.turns import FOLDER, FileWall, PostgresWall, Turns
 from assistant.closing import Closing
 from assistant.errors import StoreError
 from assistant.settings import Settings
@@ -24,6 +26,7 @@ from assistant.settings import Settings
 FILE: Final = "agent.sqlite3"
 _WAIT_S: Final = 30.0
 _CONNECTIONS: Final = 8
+_SET_UP: Final = 0x5167_0005  # key of an advisory lock; any number, the same in every process
 
 
 class Checkpoints(Closing):
@@ -32,13 +35,20 @@ class Checkpoints(Closing):
     Args:
         saver: keeps the threads.
         close: gives its connections back.
+        turns: who may go on with a thread; by default whoever comes first in this process.
     """
 
-    def __init__(self, saver: BaseCheckpointSaver[Any], close: Callable[[], None]) -> None:
-        self.saver, self._close = saver, close
+    def __init__(
+        self,
+        saver: BaseCheckpointSaver[Any],
+        close: Callable[[], None],
+        turns: Turns | None = None,
+    ) -> None:
+        self.saver, self._close, self.turns = saver, close, turns or Turns()
 
     def close(self) -> None:
         """Give the connections back."""
+        self.turns.close()
         self._close()
 
     def keep_last(self, thread_key: str) -> None:
@@ -97,7 +107,7 @@ def _sqlite(settings: Settings, serde: JsonPlusSerializer) -> Checkpoints:
             f"The conversations of the agent in {path} cannot be opened ({error}); make room, or "
             "put a copy of the file back."
         ) from error
-    return Checkpoints(saver, connection.close)
+    return Checkpoints(saver, connection.close, Turns(FileWall(path.parent / FOLDER)))
 
 
 def _postgres(url: str, serde: JsonPlusSerializer) -> Checkpoints:
@@ -122,8 +132,14 @@ def _postgres(url: str, serde: JsonPlusSerializer) -> Checkpoints:
     options: dict[str, Any] = {
         "autocommit": True, "prepare_threshold": 0, "row_factory": dict_row, "connect_timeout": 10,
     }  # fmt: skip
+
+    def connect() -> Any:
+        # A replica that is cut off from the server must not keep its conversations for hours.
+        alive = {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
+        return psycopg.connect(address, **(options | alive))
+
     try:
-        with closing(psycopg.connect(address, **options)) as first:
+        with closing(connect()) as first, _set_up_alone(first):
             PostgresSaver(first, serde=serde).setup()
         pool: Any = ConnectionPool(
             address, min_size=1, max_size=_CONNECTIONS, kwargs=options, open=True
@@ -133,7 +149,29 @@ def _postgres(url: str, serde: JsonPlusSerializer) -> Checkpoints:
             "The Postgres server cannot be reached for the agent's conversations; start it, or "
             "correct SIGHTDESK_DATABASE_URL."
         ) from error
-    return Checkpoints(PostgresSaver(pool, serde=serde), pool.close)
+    return Checkpoints(PostgresSaver(pool, serde=serde), pool.close, Turns(PostgresWall(connect)))
+
+
+@contextmanager
+def _set_up_alone(connection: Any) -> Iterator[None]:
+    """While it is entered, no other replica makes the tables.
+
+    The lock is tried again and again, and not waited for: an index that is made beside other work
+    waits for every statement that runs, the one that waits for a lock among them.
+    """
+    until = time.monotonic() + _WAIT_S
+    taken = f"SELECT pg_try_advisory_lock({_SET_UP}) AS taken"
+    while not connection.execute(taken).fetchone()["taken"]:
+        if time.monotonic() > until:
+            raise StoreError(
+                "Another process has been setting up the agent's conversations for "
+                f"{_WAIT_S:.0f} s; see what it does, then start this again."
+            )
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        connection.execute(f"SELECT pg_advisory_unlock({_SET_UP})")
 
 
 def _sqlite_saver() -> Any:

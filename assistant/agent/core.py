@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,15 +21,13 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool
 
 from assistant.agent.checkpoints import Checkpoints, open_checkpointer, thread_key
+from assistant.agent.clock import Clock
 from assistant.agent.events import (
     Done,
     Event,
     HandedOver,
     Reply,
     Sentence,
-    ToolEnded,
-    ToolStarted,
-    Words,
 )
 from assistant.agent.front import Front
 from assistant.agent.grounding import WAIT_S, Grounded
@@ -90,8 +86,6 @@ class Agent(Closing):
         self.model = model
         self._checkpoints = checkpoints
         self._courier: Courier | None = None
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._guard = threading.Lock()
         self.tools = list(build_tools(self.desk) if tools is None else tools)
         self._graph: Any = create_agent(
             model,
@@ -150,6 +144,9 @@ class Agent(Closing):
         images: Sequence[str] = (),
         *,
         message_id: str | None = None,
+        past: Callable[[], Sequence[Past]] | None = None,
+        cancelled: threading.Event | None = None,
+        in_turn: bool = False,
     ) -> Iterator[Event]:
         """Answer a question of a conversation, event by event; `Done` is the last.
 
@@ -160,15 +157,25 @@ class Agent(Closing):
             images: ids of pictures in the desk's store.
             message_id: names the question; one that is asked again under its name is answered
                 once, and its reply given again.
+            past: gives what was said before as whoever shows it has it, as for `align`; asked when
+                the conversation's turn has come, since another process may answer in it now.
+            cancelled: set by another thread, it does what closing the iterator does, also between
+                two events.
+            in_turn: it is asked within `turn`.
 
         Raises:
             InputError: no question, or one that is too long; a picture that is not there.
+            BusyError: the conversation is being answered elsewhere, which takes too long.
             SightdeskError: the database or the engine cannot be used.
         """
         message = self._message(text, images, message_id)
         key = self._key(thread_id)
-        with self._alone(key):
-            yield from self._told(thread_id, key, message)
+        turns = self._checkpoints.turns
+        with nullcontext(True) if in_turn else turns.alone(key, cancelled) as mine:
+            if mine:
+                if past is not None:
+                    self._align(key, past())
+                yield from self._told(thread_id, key, message, cancelled or threading.Event())
 
     def answer(
         self,
@@ -186,10 +193,26 @@ class Agent(Closing):
         assert reply is not None, "an answer always ends with Done"
         return reply
 
+    @contextmanager
+    def turn(self, thread_id: str, cancelled: threading.Event | None = None) -> Iterator[bool]:
+        """While it is entered, nobody else asks in this conversation, here or in another process.
+
+        For whoever does something of his own before and after `ask`.
+
+        Yields:
+            False where `cancelled` was set before the turn came: it has not come then.
+
+        Raises:
+            BusyError: the turn did not come in time.
+            InputError: no such id can be.
+        """
+        with self._checkpoints.turns.alone(self._key(thread_id), cancelled) as mine:
+            yield mine
+
     def resume(self, thread_id: str) -> Reply | None:
         """Bring a conversation that a crash has cut off to its end; None where none was."""
         key = self._key(thread_id)
-        with self._alone(key):
+        with self._checkpoints.turns.alone(key):
             state = self._state(key)
             if not state.tasks:
                 return None
@@ -212,17 +235,20 @@ class Agent(Closing):
             InputError: no such id can be.
         """
         key = self._key(thread_id)
-        with self._alone(key):
-            if align(self._graph, key, past, self._cleaned):
-                self._checkpoints.keep_last(key)
+        with self._checkpoints.turns.alone(key):
+            self._align(key, past)
 
     def forget(self, thread_id: str) -> None:
         """Remove a conversation."""
         key = self._key(thread_id)
-        with self._alone(key):
+        with self._checkpoints.turns.alone(key):
             self._checkpoints.saver.delete_thread(key)
 
     # --- how
+
+    def _align(self, key: str, past: Sequence[Past]) -> None:
+        if align(self._graph, key, past, self._cleaned):
+            self._checkpoints.keep_last(key)
 
     def _middleware(self, wait_s: float) -> list[AgentMiddleware[Any, Any, Any]]:
         desk, model, settings = self.desk, self.model, self.desk.settings
@@ -268,14 +294,16 @@ class Agent(Closing):
         blocks += [{"type": "image", "file_id": own.image_id(image)} for image in images]
         return HumanMessage(content=blocks, id=message_id or uuid.uuid4().hex)
 
-    def _told(self, thread_id: str, key: str, message: HumanMessage) -> Iterator[Event]:
+    def _told(
+        self, thread_id: str, key: str, message: HumanMessage, cancelled: threading.Event
+    ) -> Iterator[Event]:
         state = self._state(key)
         before = state.values.get("messages", [])
         # Also where a step is done and only its result was not yet put in its place.
         if state.tasks:
             question = self._pending(state, key)
             same = question is not None and _same(question, message)
-            turn = Turn(thread_id, str(question.id) if question is not None else "")
+            turn = Turn(thread_id, str(question.id) if question is not None else "", cancelled)
             for event in self._run(None, key, turn):
                 if same:
                     yield event
@@ -285,11 +313,11 @@ class Agent(Closing):
         if known and not state.tasks:
             yield Done(_reply(_turn_of(before, known[0]), {}))
             return
-        turn = Turn(thread_id, str(message.id))
+        turn = Turn(thread_id, str(message.id), cancelled)
         yield from self._run({"messages": [message]}, key, turn)
 
     def _run(self, given: Any, key: str, turn: Turn) -> Iterator[Event]:
-        clock = _Clock()
+        clock = Clock()
         stream = self._graph.stream(
             given,
             {"configurable": {"thread_id": key}},
@@ -332,63 +360,6 @@ class Agent(Closing):
                 f"A conversation's id has 1 to {LONGEST_THREAD_ID} characters; give such a one."
             )
         return thread_key(self.desk.tenant, thread_id)
-
-    @contextmanager
-    def _alone(self, key: str) -> Iterator[None]:
-        """One question of a conversation at a time."""
-        with self._guard:
-            lock = self._locks[key]
-        with lock:
-            yield
-        with self._guard:
-            if not lock.locked():
-                self._locks.pop(key, None)
-
-
-class _Clock:
-    """Turns what the graph's parts write into events, and adds up what they took."""
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
-        self._first: float | None = None
-        self._parts: defaultdict[str, float] = defaultdict(float)
-        self.said = False
-        self.words = ""
-
-    def event(self, value: Any) -> Event | None:
-        if not isinstance(value, dict):
-            return None  # a foreign tool's own
-        if "words" in value and "tool" in value:
-            self._note_first()
-            self.words += str(value["words"])
-            return Words(str(value["words"]), str(value["tool"]))
-        if "started" in value:
-            self.words = ""
-            return ToolStarted(value["started"]["name"], value["started"]["args"])
-        if "ended" in value:
-            ended = value["ended"]
-            self._parts[ended["name"]] += ended["seconds"]
-            return ToolEnded(
-                ended["name"], ended["text"], ended["seconds"], ended.get("trouble", "")
-            )
-        if "model" in value:
-            self._parts["model"] += value["model"]["seconds"]
-            return None
-        if "sentence" in value:
-            self._note_first()
-            self.said = True
-            cited = tuple(Source.from_dict(each) for each in value["sentence"]["citations"])
-            return Sentence(value["sentence"]["text"], cited)
-        return None
-
-    def seconds(self) -> dict[str, float]:
-        total = time.perf_counter() - self._began
-        return {**self._parts, "first": total if self._first is None else self._first,
-                "total": total}  # fmt: skip
-
-    def _note_first(self) -> None:
-        if self._first is None:
-            self._first = time.perf_counter() - self._began
 
 
 def _reply(messages: Sequence[BaseMessage], seconds: dict[str, float]) -> Reply:

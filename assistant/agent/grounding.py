@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import uuid4
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain_core.language_models import BaseChatModel
@@ -22,9 +23,14 @@ from langgraph.errors import GraphBubbleUp
 from assistant.agent.state import ABOUT, UNKNOWN, DeskState, Turn, answer_message
 from assistant.agent.tools import repeats
 from assistant.chat_model.desk_form import shown_words
-from assistant.chat_model.reading import question_of, resolved_question, turn_sources
+from assistant.chat_model.reading import (
+    question_of,
+    resolved_question,
+    turn_messages,
+    turn_sources,
+)
 from assistant.errors import SightdeskError
-from assistant.grounding import check, sentences, without_marks
+from assistant.grounding import check, is_off_topic, sentences, without_marks
 from assistant.languages import say
 from assistant.prompts import CANT_TELL
 from assistant.sources import Source
@@ -46,6 +52,8 @@ _POLITE: Final = re.compile(
     re.IGNORECASE,
 )
 _QUESTION: Final = re.compile(r"[?\uff1f][\"'»”’)\]]*\s*$")
+_LOOKS_UP: Final = "search_knowledge"
+_QUERY: Final = 500
 _NUMBER: Final = re.compile(r"\d")
 _LOG = logging.getLogger(__name__)
 
@@ -101,6 +109,10 @@ class Release:
     def _judge(self, sentence: str) -> None:
         plain = without_marks(sentence)
         if not plain or UNKNOWN.match(plain):
+            return
+        if is_off_topic(plain, self.question):
+            self.dropped += 1
+            _LOG.info("Dropped a sentence: it tells something else than was asked for")
             return
         support = check(sentence, self.sources, self.question)
         if not support.supported and plain != sentence:
@@ -195,6 +207,8 @@ class Grounded(AgentMiddleware[DeskState, Turn, Any]):
         if shown is not None and answer is not None and answer.text.strip() == shown:
             return ModelResponse(result=[_from_picture(shown, sources, language)])
         if not release.kept or (not release.citations and release.dropped):
+            if not release.kept and _may_look_up(request, messages):
+                return ModelResponse(result=[_look_up(question)])
             return self._said(say("unknown", language), "abstained", emit)
         if release.dropped and _only_named(release.citations, sources):
             # What the photo shows was said, and what was asked about it was not.
@@ -326,6 +340,18 @@ def _only_named(cited: Sequence[Source], sources: Sequence[Source]) -> bool:
     """Whether nothing but a photo's label is cited, though passages were found as well."""
     named = all(source.origin == "label_image" for source in cited)
     return named and any(source.kind == "passage" for source in sources)
+
+
+def _may_look_up(request: ModelRequest[Turn], messages: Sequence[BaseMessage]) -> bool:
+    """Whether a model that knows no answer has not looked for one in this turn."""
+    if any(message.type == "tool" for message in turn_messages(messages)):
+        return False
+    return any(getattr(tool, "name", "") == _LOOKS_UP for tool in request.tools)
+
+
+def _look_up(question: str) -> AIMessage:
+    call = {"name": _LOOKS_UP, "args": {"query": question[:_QUERY]}, "id": f"call_{uuid4().hex}"}
+    return AIMessage(content="", tool_calls=[{**call, "type": "tool_call"}])
 
 
 def _anew(release: Release) -> Release:

@@ -1,4 +1,4 @@
-"""Which chat model drives the agent: the embedded one, or any that LangChain knows by name."""
+"""Which chat model drives the agent: the base, here or elsewhere, or any that LangChain names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.language_models import BaseChatModel
 
 from assistant.chat_model import ChatLlava
+from assistant.engines import is_elsewhere
 from assistant.errors import InputError
 from assistant.settings import Settings
 
@@ -17,11 +18,15 @@ TIMEOUT_S: Final = 60.0
 
 
 def open_model(desk: Desk, settings: Settings) -> BaseChatModel:
-    """The model of the settings; the embedded one where none is named.
+    """The model of the settings; where none is named the base itself, here or elsewhere.
 
     Raises:
         InputError: the name is none that LangChain knows, its package or its key is missing.
     """
+    if not settings.agent_model and is_elsewhere(settings.base):
+        from assistant.agent.served import ServedChat
+
+        return ServedChat.of(settings)
     if not settings.agent_model:
         return ChatLlava(
             engine=desk.loaded_engine,

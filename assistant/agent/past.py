@@ -34,6 +34,7 @@ class Past:
         question: empty where a person wrote without being asked just then.
         images: ids of its pictures.
         by: who answered, where it was not the agent: ``person``, or another model.
+        settled: whether the answer is all there; else what is remembered of it is right.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Past:
     answer: str = ""
     images: tuple[str, ...] = ()
     by: str = ""
+    settled: bool = True
 
 
 def align(
@@ -79,7 +81,7 @@ def realigned(
     past = past[places[0] :] if places else past[-MOST_PAST:]
     for one in past:
         known = turns.get(one.id)
-        if known is not None and _says(known, one):
+        if known is not None and (_says(known, one) or not one.settled):
             wanted += known
         else:
             wanted += _told(one, clean)

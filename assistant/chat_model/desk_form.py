@@ -17,6 +17,7 @@ from langchain_core.messages import BaseMessage, ToolMessage
 
 from assistant import desk_prompts
 from assistant.chat_model import grammars
+from assistant.chat_model.choosing import asks_more, asks_unseen, chosen, renumbered
 from assistant.chat_model.grammars import LONGEST_TEXT, ToolSpec
 from assistant.chat_model.reading import (
     Read,
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 CALL_TOKENS: Final = 640
 """Room for a call: its arguments are bounded by their grammar."""
 
-ANSWER_TOKENS: Final = 192
+ANSWER_TOKENS: Final = 320
+"""Room for an answer: a list of ingredients in Swedish takes more than 200."""
 
 UNKNOWN_FROM: Final = 0.5
 """Probability of ``unknown`` from which nothing is answered."""
@@ -133,8 +135,13 @@ class DeskForm:
             yield from self._answered(messages, told)
             return
         must = choice not in ("auto", "none")
+        offered = tools
+        if {_NAMES, _LOOKS_UP} <= {spec.name for spec in tools} and asks_unseen(
+            question_of(messages)
+        ):
+            offered = tuple(spec for spec in tools if spec.name not in SHOWN)
         constraint = grammars.decision(
-            tools,
+            offered,
             tuple(photo(number) for number in range(1, len(conversation.photos) + 1)),
             finish=worked and not must,
             say=not must,
@@ -197,19 +204,21 @@ class DeskForm:
             told.form = "unknown"
             yield DONT_KNOW
             return
+        places = chosen(question, sources)
         lines = desk_prompts.answer(
-            [desk_prompts.as_shown(source) for source in sources], question or _NO_WORDS
+            [desk_prompts.as_shown(sources[place]) for place in places], question or _NO_WORDS
         )
         turns = [Turn(role, text) for role, text in lines]
         (told.doubt,) = self.engine.chances(
             turns, [desk_prompts.UNKNOWN], tenant=self.tenant, adapter=self.adapter
         )
-        constraint = grammars.answer(len(sources), unknown=False)
-        pieces = self._stream(lines, constraint, ANSWER_TOKENS, told)
+        constraint = grammars.answer(len(places), unknown=False)
+        pieces = renumbered(self._stream(lines, constraint, ANSWER_TOKENS, told), places)
         unknown = told.doubt >= self.unknown_from
         query = self._query(messages, tools)
         if query is not None:
             # A photo's label is all there is: it answers what it is, and nothing else.
+            unknown = unknown or asks_more(question_of(messages))
             said = "" if unknown else "".join(pieces)
             if unknown or len(sentences(said)) > 1:
                 told.form, told.call = "call", Call(_LOOKS_UP, {"query": query})

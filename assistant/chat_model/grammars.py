@@ -156,7 +156,11 @@ def answer(sources: int, *, unknown: bool = True) -> Constraint:
 
 @lru_cache(maxsize=64)
 def hermes(
-    tools: tuple[ToolSpec, ...], photos: tuple[str, ...], *, must: bool = False
+    tools: tuple[ToolSpec, ...],
+    photos: tuple[str, ...],
+    *,
+    must: bool = False,
+    schema: str | None = None,
 ) -> Constraint | None:
     """A call in the form that many chat models learn, or any other words; None: anything.
 
@@ -164,6 +168,7 @@ def hermes(
 
     Args:
         must: words are not enough.
+        schema: what words must follow, as JSON text; any words without one.
     """
 
     def before(spec: ToolSpec) -> str:
@@ -171,9 +176,11 @@ def hermes(
 
     calls = _calls(tools, photos, before, "}")
     if not calls:
-        return None
-    ways = "call" if must else "call | WORDS"
-    rules = [f"start: {ways}", r"WORDS: /[^<](?s:.*)/"]
+        return json_object(json.loads(schema)) if schema is not None else None
+    rules = ["start: call" if must else "start: call | words"]
+    if not must:
+        words = r"/[^<](?s:.*)/" if schema is None else _object_rule(json.loads(schema))
+        rules.append(f"words: {words}")
     names = " | ".join(f"c{number}" for number in range(len(calls)))
     rules += [f'call: "<tool_call>" ({names}) "</tool_call>"']
     rules += [f"c{number}: {rule}" for number, rule in enumerate(calls)]
@@ -182,8 +189,12 @@ def hermes(
 
 def json_object(schema: Mapping[str, Any]) -> Constraint:
     """JSON of a schema, nothing else."""
+    return Constraint(f"start: {_object_rule(schema)}")
+
+
+def _object_rule(schema: Mapping[str, Any]) -> str:
     plain = _plain(dereference_refs(dict(schema)), ())
-    return Constraint(f"start: {_json_rule({} if plain is _NOTHING_FITS else plain)}")
+    return _json_rule({} if plain is _NOTHING_FITS else plain)
 
 
 def _calls(

@@ -2,53 +2,46 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from operator import itemgetter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
-from langchain_core.language_models.chat_models import generate_from_stream
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-)
-from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput, ModelProfile
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_json_schema
-from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from assistant.adapter_files import find_adapter, is_number
-from assistant.chat_model import grammars, plain_form
-from assistant.chat_model.desk_form import UNASKED_FROM, UNKNOWN_FROM, DeskForm, Told
+from assistant.chat_model import asking, grammars, structured
+from assistant.chat_model.aside import Leash, Leashed, taken
+from assistant.chat_model.desk_form import DeskForm
 from assistant.chat_model.grammars import ToolSpec
-from assistant.chat_model.reading import LoadImage, Read, read, unaliased
+from assistant.chat_model.options import check_names, sampling, tool_choice_of
+from assistant.chat_model.profile import profile_of, room_of
+from assistant.chat_model.reading import LoadImage, Read, read
+from assistant.chat_model.remembering import Remembering, opened
+from assistant.chat_model.voices import AGENT_ADAPTER, Voice, Voices
 from assistant.chat_model.writing import Written, last_chunk
-from assistant.engine.constrained import Constraint
-from assistant.engine.values import Sampling, Turn
-from assistant.errors import AdapterError, InputError, WeightsError
+from assistant.errors import InputError
 from assistant.images import LoadedImage
 from assistant.settings import Settings, get_settings
-
-AGENT_ADAPTER: Final = "agent"
-"""The adapter that the embedded model runs the desk with."""
 
 MOST_TOOLS: Final = 64
 
 
-class ChatLlava(BaseChatModel):
+class ChatLlava(Remembering):
     """A LLaVA of this engine, the embedded one or any other, as a chat model.
 
-    Pictures are content blocks: image ids, base64 or data URIs. Tools are any that LangChain takes;
-    a call always parses, and names a tool and a picture that are there. Letting go of a stream
-    stops the model at its next token.
+    Pictures are content blocks: image ids, base64 or data URIs; documents such as PDFs are read.
+    Tools are any that LangChain takes; a call always parses, and names a tool and a picture that
+    are there. Letting go of a stream, or cancelling a task, stops the model at its next token.
+
+    Models that are made without an engine share one in this process. With the tools of a desk
+    (`assistant.build_tools`), the pictures of messages are kept in its store, where the tools find
+    them.
 
     The embedded base is asked as the adapter `agent` was trained to (`desk_form`), where that is
     installed and there are tools; every other model by its own chat template.
@@ -60,63 +53,103 @@ class ChatLlava(BaseChatModel):
     """An engine, or a callable that gives one; None: it is loaded by the names below."""
 
     base: str | None = Field(default=None, alias="model")
-    """`embedded`, a directory or a hub id; by default that of the settings."""
+    """`embedded`, a directory, a hub id or an adapter's name; by default that of the settings."""
 
     adapter: str | None = None
     """Who answers about pictures; by default the engine's own."""
 
     agent_adapter: str | None = AGENT_ADAPTER
-    """Who decides at the desk; where it is not installed, `form` "auto" means "chat"."""
+    """Who decides at the desk, by default that of the settings; where it is not installed, or None,
+    `form` "auto" means "chat"."""
 
     form: Literal["auto", "desk", "chat"] = "auto"
     """How a model with tools is asked."""
+
+    desk: Any = Field(default=None, exclude=True, repr=False)
+    """A desk (`assistant.tools.Desk`): its engine, pictures, tenant and settings where none are
+    given; by default that of the tools."""
 
     load_image: LoadImage | None = Field(default=None, exclude=True, repr=False)
     """Gives the picture of an image id in a message."""
 
     tenant: str = ""
-    """Whose caches are used."""
+    """Whose caches are used, of pictures, prompts and answers."""
 
     max_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int | None = None
     stop: list[str] | None = Field(default=None, alias="stop_sequences")
+    streaming: bool = False
+    """Whether `invoke` tells callbacks of each piece."""
+
     unknown_from: float | None = None
     """Doubt from which nothing is answered; by default the agent adapter's own."""
 
     settings: Settings | None = Field(default=None, exclude=True, repr=False)
 
-    _loaded: Any = PrivateAttr(default=None)
-    _thresholds: tuple[float, float] | None = PrivateAttr(default=None)
-    _guard: Any = PrivateAttr(default_factory=threading.Lock)
+    _voices: Voices = PrivateAttr(default_factory=Voices)
 
     # --- what LangChain asks of a model
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, given: Any) -> Any:
+        """Refuse a misspelt option, which would be passed over."""
+        check_names(given, cls.model_fields)
+        return given
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Its names and numbers are written out; an engine, a desk and callables are not."""
+        return True
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Where `langchain_core.load.load` finds it."""
+        return ["assistant", "chat_model"]
 
     @property
     def _llm_type(self) -> str:
         return "sightdesk"
 
     @property
+    def model_name(self) -> str:
+        """The base as it was named, else as the engine or the settings call it."""
+        loaded = self._voices.known(self.engine)
+        return self.base or (loaded.name if loaded is not None else self._settings.base)
+
+    @property
+    def _settings(self) -> Settings:
+        return self.settings or getattr(self.desk, "settings", None) or get_settings()
+
+    @property
+    def _agent_adapter(self) -> str | None:
+        given = "agent_adapter" in self.model_fields_set
+        return self.agent_adapter if given else self._settings.agent_adapter
+
+    @property
+    def _tenant(self) -> str:
+        return self.tenant or getattr(self.desk, "tenant", "")
+
+    @property
     def _identifying_params(self) -> dict[str, Any]:
         return {
-            "model": self.base or "embedded",
+            "model": self.model_name,
             "adapter": self.adapter,
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,
         }
 
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop or self.stop, **kwargs)
+        params["ls_provider"] = self._llm_type
+        return params
+
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return ModelProfile(
-            # SmolLM2's; another base has its own.
-            max_input_tokens=8_192,
-            text_inputs=True,
-            image_inputs=True,
-            image_url_inputs=False,
-            text_outputs=True,
-            tool_calling=True,
-            structured_output=True,
+        return profile_of(
+            self.base or self._settings.base, self._voices.known(self.engine), self._settings
         )
 
     def loaded_engine(self) -> Any:
@@ -125,30 +158,33 @@ class ChatLlava(BaseChatModel):
         Raises:
             SightdeskError: it cannot be loaded.
         """
-        with self._guard:
-            if self._loaded is None:
-                given = self.engine
-                if given is None:
-                    from assistant.engine import Engine
-
-                    given = Engine.load(self.base, self.adapter, settings=self.settings)
-                elif not hasattr(given, "stream"):
-                    given = given()
-                self._loaded = given
-            return self._loaded
+        return self._voice({}).engine
 
     def uses_desk_form(self) -> bool:
         """Whether tools are offered in the desk's own form."""
-        if self.form != "auto":
-            return self.form == "desk"
-        engine = self.loaded_engine()
-        if engine.name != "embedded" or self.agent_adapter is None:
-            return False
-        try:
-            engine.resolve(self.agent_adapter)
-        except (AdapterError, WeightsError):
-            return False
-        return True
+        return self._at_desk(self._voice({}))
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """The tokens of a text as the model reads it.
+
+        Raises:
+            SightdeskError: the engine cannot be loaded.
+        """
+        return self._voice({}).token_ids(text)
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: list[BaseMessage],
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Tokens of a conversation as the model reads it by its own template, pictures included."""
+        options = {"tools": [grammars.as_function(tool) for tool in tools or ()], **kwargs}
+        request, voice = self._request(messages, None, options), self._voice(options)
+        return asking.length(
+            request, voice.engine, lambda: self._pictures(request.conversation),
+            tenant=self._tenant, adapter=voice.adapter,
+        )  # fmt: skip
 
     def bind_tools(
         self,
@@ -168,12 +204,14 @@ class ChatLlava(BaseChatModel):
         formatted = [grammars.as_function(tool) for tool in tools]
         if len(formatted) > MOST_TOOLS:
             raise InputError(f"There are {len(formatted)} tools; give {MOST_TOOLS} at most.")
-        choice = _choice(tool_choice, [tool["function"]["name"] for tool in formatted])
-        return self.bind(tools=formatted, tool_choice=choice, **kwargs)
+        choice = tool_choice_of(tool_choice, [tool["function"]["name"] for tool in formatted])
+        desk = next((found for tool in tools if (found := getattr(tool, "desk", None))), None)
+        model = self if self.desk or desk is None else self.model_copy(update={"desk": desk})
+        return model.bind(tools=formatted, tool_choice=choice, **kwargs)
 
     def with_structured_output(
         self,
-        schema: dict[str, Any] | type,
+        schema: dict[str, Any] | type | None = None,
         *,
         method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema",
         include_raw: bool = False,
@@ -183,28 +221,34 @@ class ChatLlava(BaseChatModel):
         """This model answering in JSON of a schema, which it cannot leave.
 
         Args:
+            schema: a Pydantic class, a TypedDict or a JSON schema; None, for ``json_mode``: any
+                object.
             method: ``json_schema`` or ``json_mode`` hold the answer itself to the schema,
                 ``function_calling`` the arguments of a call.
+            include_raw: give the message too, and what was wrong with it.
+            strict: an answer is always strict.
+
+        Raises:
+            InputError: the schema is none.
         """
         if kwargs:
             raise ValueError(f"with_structured_output does not take {', '.join(kwargs)}.")
+        if method not in ("json_schema", "function_calling", "json_mode"):
+            raise InputError(
+                f"There is no method {str(method)[:40]!r}; give json_schema, function_calling or "
+                "json_mode."
+            )
+        if schema is None and method != "json_mode":
+            raise InputError(f"The method {method} needs a schema; give one, or use json_mode.")
         if method == "function_calling":
+            assert schema is not None
             return super().with_structured_output(schema, include_raw=include_raw)
-        as_json = convert_to_json_schema(schema)
+        as_json = structured.json_schema(schema)
         llm = self.bind(
             response_schema=as_json,
             ls_structured_output_format={"kwargs": {"method": method}, "schema": as_json},
         )
-        parser: Runnable[Any, Any] = JsonOutputParser()
-        if isinstance(schema, type) and is_basemodel_subclass(schema):
-            parser = PydanticOutputParser(pydantic_object=schema)
-        if not include_raw:
-            return llm | parser
-        parsed = RunnablePassthrough.assign(
-            parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
-        )
-        failed = RunnablePassthrough.assign(parsed=lambda _: None)
-        return RunnableMap(raw=llm) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+        return structured.parsed(llm, schema, include_raw=include_raw)
 
     def _generate(
         self,
@@ -213,7 +257,16 @@ class ChatLlava(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
+        return generate_from_stream(self._stream(messages, stop, **kwargs))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await agenerate_from_stream(self._astream(messages, stop, **kwargs))
 
     def _stream(
         self,
@@ -222,192 +275,118 @@ class ChatLlava(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        written = Written()
-        name = f"lc_run--{run_manager.run_id}" if run_manager is not None else None
-        for piece in self._pieces(messages, stop, written, kwargs):
-            # Whoever checks the sentences as they come must know before the first one.
-            early = {"sure": True} if written.sure else {}
-            written.sure = False
-            chunk = ChatGenerationChunk(
-                message=AIMessageChunk(content=piece, id=name, response_metadata=early)
-            )
+        for chunk in self._chunks(messages, stop, kwargs, None):
             if run_manager is not None:
-                run_manager.on_llm_new_token(piece, chunk=chunk)
+                run_manager.on_llm_new_token(str(chunk.text), chunk=chunk)
             yield chunk
-        last = ChatGenerationChunk(message=last_chunk(written, self._identifying_params, name))
-        if run_manager is not None:
-            run_manager.on_llm_new_token("", chunk=last)
-        yield last
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        async for chunk in taken(lambda leash: self._chunks(messages, stop, kwargs, leash)):
+            if run_manager is not None:
+                await run_manager.on_llm_new_token(str(chunk.text), chunk=chunk)
+            yield chunk
 
     # --- how the engine is asked
 
-    def _pieces(
+    def _chunks(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None,
-        written: Written,
         options: Mapping[str, Any],
-    ) -> Iterator[str]:
-        conversation = read(messages, self.settings)
-        tools = tuple(ToolSpec.of(tool) for tool in options.get("tools") or ())
-        choice = str(options.get("tool_choice") or "auto")
-        sampling = self._sampling(stop, options)
-        if tools and self.uses_desk_form():
-            yield from self._desk(messages, conversation, tools, choice, sampling, written)
-            return
-        schema = options.get("response_schema")
-        if choice == "none":
-            tools = ()
-        elif choice not in ("auto", "any"):
-            tools = tuple(spec for spec in tools if spec.name == choice)
-        photos = tuple(f"photo {at}" for at in range(1, len(conversation.photos) + 1))
-        constraint = grammars.json_object(schema) if schema is not None else None
-        if tools and constraint is None:
-            constraint = grammars.hermes(tools, photos, must=choice != "auto")
-        turns = plain_form.turns_of(conversation, tools)
-        yield from self._plain(turns, conversation, constraint, sampling, written, tools)
-
-    def _desk(
-        self,
-        messages: list[BaseMessage],
-        conversation: Read,
-        tools: tuple[ToolSpec, ...],
-        choice: str,
-        sampling: Sampling,
-        written: Written,
-    ) -> Iterator[str]:
-        unknown_from, unasked_from = self._release()
-        form = DeskForm(
-            self.loaded_engine(),
-            self.agent_adapter,
-            self.tenant,
-            sampling,
-            unknown_from,
-            unasked_from,
-        )
-        told = Told()
-        for piece in form.step(messages, conversation, tools, told, choice=choice):
-            written.sure = told.sure and not written.text
-            written.text += piece
-            yield piece
-        written.answers = told.answers
-        written.about = {"form": told.form, "doubt": told.doubt}
-        if told.call is not None:
-            written.calls.append((told.call.name, told.call.arguments))
-        if told.broken is not None:
-            written.broken.append(told.broken)
-
-    def _release(self) -> tuple[float, float]:
-        """The thresholds of doubt: given, else the adapter's, else those for any."""
-        if self._thresholds is None:
-            own: Any = {}
-            if self.agent_adapter is not None:
-                with suppress(AdapterError):
-                    files = find_adapter(self.agent_adapter, self.settings or get_settings())
-                    own = files.about.get("release") or {}
-            self._thresholds = (
-                _chance(own.get("unknown_from"), UNKNOWN_FROM),
-                _chance(own.get("unasked_from"), UNASKED_FROM),
+        leash: Leash | None,
+    ) -> Iterator[ChatGenerationChunk]:
+        """The answer in pieces; a last one without words says what came of it."""
+        written = Written()
+        voice = self._voice(options)
+        request = self._request(messages, stop, options)
+        for piece in self._pieces(request, voice, written, leash):
+            # Whoever checks the sentences as they come must know before the first one.
+            early = {"sure": True} if written.sure else {}
+            written.sure = False
+            yield ChatGenerationChunk(
+                message=AIMessageChunk(content=piece, response_metadata=early)
             )
-        unknown_from, unasked_from = self._thresholds
-        if self.unknown_from is not None:
-            return self.unknown_from, min(unasked_from, self.unknown_from)
-        return unknown_from, unasked_from
+        yield ChatGenerationChunk(message=last_chunk(written, {"model": voice.name}, None))
 
-    def _plain(
-        self,
-        turns: list[Turn],
-        conversation: Read,
-        constraint: Constraint | None,
-        sampling: Sampling,
-        written: Written,
-        tools: tuple[ToolSpec, ...],
-    ) -> Iterator[str]:
-        engine = self.loaded_engine()
-        pictures = self._pictures(conversation)
-        images = engine.encode_images(
-            list(pictures.values()), tenant=self.tenant, adapter=self.adapter
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]
+    ) -> asking.Request:
+        tools = tuple(ToolSpec.of(tool) for tool in options.get("tools") or ())
+        schema = structured.wanted_form(options)
+        return asking.Request(
+            messages,
+            read(messages, self._settings),
+            tools,
+            str(options.get("tool_choice") or "auto"),
+            schema,
+            sampling(self, stop, options, formed=schema is not None or bool(tools)),
         )
-        # A message may name a picture by another id than that of its pixels.
-        turns = [
-            replace(turn, images=tuple(pictures[id].id for id in turn.images)) for turn in turns
-        ]
-        held = ""
-        with engine.stream(
-            turns,
-            images,
-            sampling=sampling,
-            tenant=self.tenant,
-            adapter=self.adapter,
-            constraint=constraint,
-        ) as stream:
-            for piece in stream:
-                written.text += piece
-                # What may become a call is none of the reader's business.
-                held += piece
-                start = written.text[: len(plain_form.OPEN)]
-                if tools and plain_form.OPEN.startswith(start):
-                    continue
-                yield held
-                held = ""
-        if stream.answer is not None:
-            written.answers.append(stream.answer)
-        call = plain_form.called(written.text) if tools else None
-        if call is not None:
-            name, arguments = call
-            spec = next((spec for spec in tools if spec.name == name), None)
-            names = spec.images() if spec is not None else set()
-            known = arguments if isinstance(arguments, dict) else {}
-            written.calls.append((name, unaliased(known, names, conversation.photos)))
-            written.text = ""
-        elif tools and written.text.startswith(plain_form.OPEN):
-            written.broken.append(written.text)
-            written.text = ""
-        elif held:
-            yield held
+
+    def _pieces(
+        self, request: asking.Request, voice: Voice, written: Written, leash: Leash | None
+    ) -> Iterator[str]:
+        engine: Any = voice.engine if leash is None else Leashed(voice.engine, leash)
+        if request.tools and self.desk is not None:
+            for image in request.conversation.loaded.values():
+                self.desk.keep_image(image)
+        if request.tools and request.schema is None and self._at_desk(voice):
+            decides = self._agent_adapter
+            doubts = self._voices.doubts(decides, self.unknown_from, self._settings)
+            form = DeskForm(engine, decides, self._tenant, request.sampling, *doubts)
+            return asking.at_the_desk(request, form, written, self._settings)
+        return asking.by_template(
+            request,
+            engine,
+            lambda: self._pictures(request.conversation),
+            written,
+            tenant=self._tenant,
+            adapter=voice.adapter,
+            room=room_of(voice.name, voice.engine),
+        )
+
+    def _voice(self, options: Mapping[str, Any]) -> Voice:
+        """Who answers a call: this model, or the one that the call names."""
+        given = self.engine
+        if given is None and self.base is None and getattr(self.desk, "engine", None) is not None:
+            given = self.desk.loaded_engine
+        settings = self._settings
+
+        def own() -> Voice:
+            return self._voices.own(given, self.base, self.adapter, settings)
+
+        other = options.get("model")
+        if other is None or other == self.base:
+            return own()
+        return self._voices.other(given, own, str(other), settings)
+
+    def _at_desk(self, voice: Voice) -> bool:
+        return self.form == "desk" or (
+            self.form == "auto" and voice.runs_desk_with(self._agent_adapter)
+        )
+
+    def _load(self, image: str) -> LoadedImage | None:
+        """The picture of an id; None where nothing here can open it."""
+        known = opened(image)
+        if known is not None:
+            return known
+        load = self.load_image or getattr(self.desk, "load_image", None)
+        return load(image) if load is not None else None
 
     def _pictures(self, conversation: Read) -> dict[str, LoadedImage]:
         """The pictures of a conversation by what its messages call them."""
         found = {}
         for image in conversation.photos:
-            picture = conversation.loaded.get(image)
-            if picture is None and self.load_image is None:
+            picture = conversation.loaded.get(image) or self._load(image)
+            if picture is None:
                 raise InputError(
                     f"The picture {image[:16]} is named by its id, and nothing here can open it; "
                     "give ChatLlava a load_image, or the picture in base64."
                 )
-            found[image] = picture or self.load_image(image)  # type: ignore[misc]
+            found[image] = picture
         return found
-
-    def _sampling(self, stop: list[str] | None, options: Mapping[str, Any]) -> Sampling:
-        def chosen(name: str) -> Any:
-            given = options.get(name)
-            return getattr(self, name) if given is None else given
-
-        return Sampling(
-            max_tokens=chosen("max_tokens"),
-            temperature=chosen("temperature"),
-            top_p=chosen("top_p"),
-            seed=chosen("seed"),
-            stop=tuple(stop or self.stop or ()),
-        )
-
-
-def _chance(value: Any, default: float) -> float:
-    """A threshold that an adapter's file gives, if it is one."""
-    return float(value) if is_number(value) and 0 <= value <= 1.01 else default
-
-
-def _choice(given: str | dict[str, Any] | bool | None, names: Sequence[str]) -> str:
-    """A tool choice in any of the shapes that are about, as `ChatLlava` keeps it."""
-    if given is None or given is False:
-        return "auto"
-    if isinstance(given, dict):
-        given = str(given.get("function", given).get("name", ""))
-    if given is True or given == "required":
-        given = "any"
-    if given not in ("auto", "any", "none", *names):
-        raise InputError(
-            f"There is no tool {str(given)[:40]!r} to choose; give one of: {', '.join(names)}."
-        )
-    return given

@@ -1,14 +1,13 @@
 """LangChain's messages as the engine takes them: turns, pictures, and what tools gave.
 
-Pictures come as image ids (``{"type": "image", "file_id": …}``), as base64 or as data URIs, in
-LangChain's own blocks of today and before, and in OpenAI's. Nothing is fetched from an address: a
-server that did would fetch whatever a stranger names.
+Pictures come as image ids (``{"type": "image", "file_id": …}``), as base64 or as data URIs, in all
+shapes that `assistant.chat_model.blocks` knows; files become text. An address is fetched by
+`assistant.fetching` and only where the settings allow it: a server that fetched whatever a stranger
+names would be the stranger's eye in its network.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from assistant.chat_model.blocks import Block, blocks_of, decoded
+from assistant.chat_model.documents import read_file
 from assistant.desk_prompts import Exchange, Step, photo
 from assistant.errors import InputError
 from assistant.images import LoadedImage, open_image
@@ -79,19 +80,25 @@ def read(messages: Sequence[BaseMessage], settings: Settings | None = None) -> R
         ImageError: bytes that are no picture.
     """
     found = Read()
+    settings = settings or get_settings()
     for message in messages:
         texts: list[str] = []
         images: list[str] = []
-        for block in _blocks(message):
-            kind = block.get("type")
-            if kind == "text":
-                texts.append(str(block.get("text", "")))
-            elif kind == "image":
+        for block in blocks_of(message):
+            if block.kind == "text":
+                texts.append(block.text)
+            elif block.kind == "image":
                 images.append(_image(block, found, settings))
-            elif not isinstance(message, AIMessage):
+            elif isinstance(message, AIMessage):
+                continue  # thoughts, and calls, which its `tool_calls` hold
+            elif block.kind == "file":
+                text, scans = _file(block, settings)
+                texts.append(text)
+                images += [_kept(page, found) for page in scans]
+            else:
                 raise InputError(
-                    f"A message holds {_a(kind)}, which this model does not take; give text and "
-                    "pictures."
+                    f"A message holds a block of type {block.kind[:40]!r}, which this model does "
+                    "not take; give text, pictures and documents."
                 )
         for image in images:
             if image not in found.photos:
@@ -155,13 +162,24 @@ def turn_sources(messages: Sequence[BaseMessage]) -> list[Source]:
     """
     found: dict[tuple[str, str, str], Source] = {}
     for message in turn_messages(messages):
-        if not isinstance(message, ToolMessage) or not isinstance(message.artifact, dict):
+        if not isinstance(message, ToolMessage):
             continue
-        for value in message.artifact.get("sources") or ():
-            source = Source.from_dict(value)
+        for source in _sources(message):
             tool = source.origin if source.kind == "image" else ""
             found.setdefault((source.kind, source.id, tool), source)
     return list(found.values())[:MOST_SOURCES]
+
+
+def _sources(message: ToolMessage) -> list[Source]:
+    """What a tool says that it rests on; the words themselves of a tool that says nothing of it."""
+    artifact = message.artifact
+    if isinstance(artifact, dict) and "sources" in artifact:
+        return [Source.from_dict(value) for value in artifact["sources"] or ()]
+    text = _MARKS.sub("", text_of(message)).strip()
+    if not text or message.status == "error":
+        return []
+    name = str(message.name or "tool")
+    return [Source("passage", f"{name}:{message.tool_call_id}", name, text, origin=name)]
 
 
 def question_of(messages: Sequence[BaseMessage]) -> str:
@@ -188,9 +206,7 @@ def resolved_question(messages: Sequence[BaseMessage]) -> str:
 
 def text_of(message: BaseMessage) -> str:
     """The text of a message, without its other blocks."""
-    return "\n".join(
-        str(block.get("text", "")) for block in _blocks(message) if block.get("type") == "text"
-    )
+    return "\n".join(block.text for block in blocks_of(message) if block.kind == "text")
 
 
 def image_ids(messages: Sequence[BaseMessage]) -> list[str]:
@@ -243,37 +259,29 @@ def _role(message: BaseMessage) -> str:
     return role if role in ("system", "assistant", "tool") else "user"
 
 
-def _blocks(message: BaseMessage) -> list[dict[str, Any]]:
-    if isinstance(message.content, str):
-        return [{"type": "text", "text": message.content}] if message.content else []
-    return [dict(block) for block in message.content_blocks]
+def _image(block: Block, found: Read, settings: Settings) -> str:
+    """The id of a picture, which is opened where its bytes are given or can be fetched."""
+    if block.id:
+        return block.id
+    if block.data:
+        data = decoded(block, settings.max_image_bytes, "A picture")
+    elif block.url:
+        from assistant.fetching import fetch_picture
+
+        data = fetch_picture(block.url, settings)
+    else:
+        raise InputError("A picture has neither bytes nor a name; give base64 or an image id.")
+    return _kept(open_image(data, settings=settings), found)
 
 
-def _image(block: dict[str, Any], found: Read, settings: Settings | None) -> str:
-    """The id of a picture, which is opened where its bytes are given."""
-    if block.get("file_id"):
-        return str(block["file_id"])
-    data, url = block.get("base64"), str(block.get("url") or "")
-    if not data and url.startswith("data:"):
-        head, _, data = url.partition(",")
-        if not head.endswith(";base64"):
-            raise InputError("A data URI of a picture is not in base64; encode it so.")
-    if not data:
-        raise InputError(
-            "Pictures are not fetched from an address; give an image id, base64 or a data URI."
-        )
-    # Four signs stand for three bytes.
-    limit = (settings or get_settings()).max_image_bytes
-    if len(data) > limit * 4 / 3 + 4:
-        raise InputError(f"A picture has more than {limit:,} bytes; give a smaller one.")
-    try:
-        raw = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InputError("A picture is not valid base64; encode it again.") from error
-    image = open_image(raw, settings=settings)
+def _file(block: Block, settings: Settings) -> tuple[str, list[LoadedImage]]:
+    """What a document says, and its scanned pages."""
+    if not block.data:
+        raise InputError("Files are not fetched and have no ids here; give a file in base64.")
+    data = decoded(block, settings.max_document_bytes, "A file")
+    return read_file(data, block.name, settings)
+
+
+def _kept(image: LoadedImage, found: Read) -> str:
     found.loaded[image.id] = image
     return image.id
-
-
-def _a(kind: Any) -> str:
-    return f"a block of type {str(kind)[:40]!r}"

@@ -8,10 +8,13 @@ entry point is a function `register(app: typer.Typer) -> None`, as in the module
     demo.py        demo
     knowledge.py   knowledge add, list, remove, search
     desk.py        desk
+    keys.py        keys create, list, revoke
     labels.py      label
     machine.py     fetch, doctor
+    mcp.py         mcp
     page.py        chat
     progress.py    what a command shows on stderr while it works
+    serve.py       serve
     tickets.py     tickets list, show, reply, close, reopen, delete, deliver
 
 Heavy imports stand inside the commands, so that `sightdesk --help` answers at once.
@@ -30,7 +33,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from assistant.cli import answers, demo, desk, knowledge, labels, machine, page, tickets
+from assistant.cli import (
+    answers,
+    demo,
+    desk,
+    keys,
+    knowledge,
+    labels,
+    machine,
+    mcp,
+    page,
+    serve,
+    tickets,
+)
 from assistant.errors import SightdeskError
 
 COMMAND_GROUP = "sightdesk.commands"
@@ -106,5 +121,5 @@ def _root(
     """Take the options that stand before a command."""
 
 
-for _room in (answers, desk, demo, knowledge, labels, page, tickets, machine):
+for _room in (answers, desk, demo, keys, knowledge, labels, mcp, page, serve, tickets, machine):
     _room.register(app)

@@ -23,7 +23,11 @@ DESCRIBE_BATCH = 8
 
 BaseOption = Annotated[
     str | None,
-    typer.Option("--base", help="embedded, a directory or a hub id.", show_default=False),
+    typer.Option(
+        "--base",
+        help="embedded, a directory, a hub id or openai:MODEL@URL.",
+        show_default=False,
+    ),
 ]
 AdapterOption = Annotated[
     str | None,
@@ -304,8 +308,8 @@ def load_engine(
     settings: Settings,
     report: Report,
 ) -> Engine:
-    """The engine of a command's options."""
+    """The engine of a command's options, here or elsewhere."""
     report("Loading the model", None)
-    from assistant.engine import Engine
+    from assistant.engines import open_engine
 
-    return Engine.load(base, adapter, quantize=quantize, settings=settings, progress=report)
+    return open_engine(settings, base=base, adapter=adapter, quantize=quantize, progress=report)

@@ -89,6 +89,9 @@ def opened(
     from assistant.knowledge import Knowledge
     from assistant.tools import Desk
 
+    if base is not None:
+        settings = settings.model_copy(update={"base": base})  # it may drive the agent too
+
     @cache
     def engine() -> Engine:
         return load_engine(base, None, quantize, settings, report)

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from assistant.cli.progress import show_progress
+from assistant.engines import is_elsewhere
 from assistant.errors import AdapterError, InputError, SightdeskError, WeightsError
 from assistant.settings import Settings, get_settings
 
@@ -163,7 +164,9 @@ def _extensions(capabilities: Mapping[str, Any]) -> list[str]:
     return sorted(there)
 
 
-def _quantization(settings: Settings) -> dict[str, Any]:
+def _quantization(settings: Settings) -> dict[str, Any] | None:
+    if is_elsewhere(settings.base):
+        return None
     import torch
 
     from assistant.quantize import choose_quantization
@@ -195,6 +198,10 @@ def _folder(path: Path, variable: str, problems: list[str]) -> dict[str, Any]:
 
 
 def _base(settings: Settings) -> dict[str, Any]:
+    if is_elsewhere(settings.base):
+        from assistant.remote import examine_server
+
+        return examine_server(settings)
     if settings.base == "embedded":
         from assistant.weights import embedded_directory
 
@@ -217,8 +224,8 @@ def _base(settings: Settings) -> dict[str, Any]:
 
 def _adapter(settings: Settings) -> dict[str, Any] | None:
     chosen = settings.adapter or None  # an empty one is none, as for the engine
-    if chosen is None and settings.base != "embedded":
-        return None
+    if is_elsewhere(settings.base) or (chosen is None and settings.base != "embedded"):
+        return None  # one of a server is examined with its base
     from assistant.adapter_files import find_adapter
 
     try:

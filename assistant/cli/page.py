@@ -42,7 +42,7 @@ def chat(
     if quantize is not None:
         os.environ["SIGHTDESK_QUANTIZE"] = quantize  # the page is a process of its own
     if port is not None:
-        _check_port_is_free(host, port)
+        check_port_is_free(host, port)
     options = [
         f"--server.address={host}",
         # Whole MiB, rounded up: the exact limit is checked when the picture is opened.
@@ -94,7 +94,8 @@ def _find_page() -> Path:
     raise InputError("The chat page is not installed: run make setup, or install sightdesk again.")
 
 
-def _check_port_is_free(host: str, port: int) -> None:
+def check_port_is_free(host: str, port: int) -> None:
+    """Raise `InputError` where nothing could listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()

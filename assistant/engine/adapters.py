@@ -206,9 +206,8 @@ class Adapters:
             if entry[0].key is not None:
                 self.tongue.drop(entry[0].key)
 
-    @contextmanager
-    def speaking(self, rows: Sequence[Adapter]) -> Iterator[Assign]:
-        """Let each row of what is computed inside have its adapter; see `Tongue.speaking`.
+    def check_ready(self, rows: Sequence[Adapter]) -> None:
+        """Whether adapters are still what their names stand for.
 
         Raises:
             AdapterError: one of them was dropped or replaced meanwhile.
@@ -219,6 +218,15 @@ class Adapters:
                 raise AdapterError(
                     f"The adapter {row.name!r} was dropped or replaced meanwhile; ask again."
                 )
+
+    @contextmanager
+    def speaking(self, rows: Sequence[Adapter]) -> Iterator[Assign]:
+        """Let each row of what is computed inside have its adapter; see `Tongue.speaking`.
+
+        Raises:
+            AdapterError: as for `check_ready`.
+        """
+        self.check_ready(rows)
         with self.tongue.speaking([row.key for row in rows]) as assign:
             yield assign
 

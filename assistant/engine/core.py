@@ -104,9 +104,9 @@ class Engine(Holder):
                 was encoded for another adapter; a constraint that cannot be used, or with beams.
         """
         chosen = self.resolve(adapter)
-        guide = self._guide(constraint, sampling)
+        guide = self.guide(constraint, sampling)
         turns, images = tuple(turns), tuple(images)  # the caller's may have changed afterwards
-        prompt = self._prompt(turns, images, chosen)
+        prompt = self.prompt(turns, images, chosen)
 
         def run(put: Callable[[str], None], cancelled: threading.Event) -> Answer:
             if sampling.beams == 1:
@@ -198,19 +198,12 @@ class Engine(Holder):
     ) -> Answer:
         """Answer the last turn of one conversation, in the form of a constraint if one is given."""
         chosen = self.resolve(adapter)
-        guide = self._guide(constraint, sampling)
-        prompt = self._prompt(turns, images, chosen)
+        guide = self.guide(constraint, sampling)
+        prompt = self.prompt(turns, images, chosen)
         if sampling.beams > 1:
             return self._together([prompt], sampling, [chosen])[0]
         silent, never = (lambda _text: None), threading.Event()
         return self._write(prompt, sampling, chosen, tenant, silent, never, guide)
-
-    def _guide(self, constraint: Constraint | None, sampling: Sampling) -> Guide | None:
-        if constraint is None:
-            return None
-        if sampling.beams > 1:
-            raise InputError("Beam search cannot follow a form; give beams=1.")
-        return self.guides.start(constraint)
 
     def chances(
         self,
@@ -229,7 +222,7 @@ class Engine(Holder):
             InputError: as for `stream`, or a text is empty.
         """
         chosen = self.resolve(adapter)
-        prompt = self._prompt(turns, images, chosen)
+        prompt = self.prompt(turns, images, chosen)
         ids = [
             self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
             for text in starts
@@ -271,7 +264,7 @@ class Engine(Holder):
             ]
         chosen = [self.resolve(name) for name in named]
         prompts = [
-            self._prompt(turns, images, each)
+            self.prompt(turns, images, each)
             for (turns, images), each in zip(conversations, chosen, strict=True)
         ]
         return self._together(prompts, sampling, chosen) if prompts else []

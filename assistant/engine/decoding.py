@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, cast
 
@@ -20,7 +21,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from assistant.engine.caches import Layers, PrefixCache, Scope
+from assistant.engine.caches import Keys, Layers, PrefixCache, Scope
 from assistant.engine.constrained import Guide
 from assistant.engine.fast import FastReader, can_read
 from assistant.engine.prompt import Prompt, embed
@@ -33,12 +34,15 @@ _BLOCK = 256
 _AHEAD = 32
 
 
+Finish = Literal["stop", "length", "cancelled"]
+
+
 @dataclass(frozen=True)
 class Written:
     """The tokens of an answer without the end token, and how they came to be."""
 
     ids: tuple[int, ...]
-    finish: Literal["stop", "length", "cancelled"]
+    finish: Finish
     computed: int
     reused: int
 
@@ -67,41 +71,96 @@ def write(
     if logits is None:
         return Written((), "cancelled", reader.length - reused, reused)
     table = model.get_input_embeddings()
-    ends = end_tokens(model)
-    choose = _chooser(model, sampling)
-    ids: list[int] = []
-    finish: Literal["stop", "length", "cancelled"] = "length"
-    seen = torch.tensor([prompt.ids], device=model.device)
-    while len(ids) < sampling.max_tokens:
-        if guide is not None and guide.ended:
-            finish = "stop"
+    draft = Draft(model, prompt, sampling, emit, guide)
+    while following := draft.go_on(logits):
+        if cancelled.is_set():
             break
+        logits = reader.read(table(torch.tensor(following, device=model.device)))
+    keep(reader, prompt.keys + tuple(draft.ids), prefixes, scope)
+    finish: Finish = "cancelled" if cancelled.is_set() else draft.finish
+    return Written(tuple(draft.ids), finish, len(prompt) - reused, reused)
+
+
+class Draft:
+    """An answer while it is written: chooses what comes next and knows when it is whole.
+
+    Args:
+        emit, guide: as for `write`.
+
+    Attributes:
+        ids: the tokens so far.
+        finish: what ended it, where it is whole.
+        likeliest: whether the likeliest token always follows, so that whoever has many drafts may
+            look for it in all of them at once.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        prompt: Prompt,
+        sampling: Sampling,
+        emit: Callable[[int], bool],
+        guide: Guide | None = None,
+    ) -> None:
+        self._most, self._emit, self._guide = sampling.max_tokens, emit, guide
+        self._ends = end_tokens(model)
+        self._choose = _chooser(model, sampling)
+        penalised = model.generation_config.repetition_penalty not in (None, 1.0)
+        self._seen = torch.tensor([prompt.ids if penalised else ()], device=model.device)
+        self._penalised = penalised
+        self.ids: list[int] = []
+        self.finish: Literal["stop", "length"] = "length"
+        self.likeliest = not penalised and sampling.temperature == 0 and guide is None
+
+    def go_on(self, logits: torch.Tensor, likeliest: int | None = None) -> list[int]:
+        """Choose what follows; the tokens that are to be read next, none where it is whole.
+
+        Args:
+            logits: ``[1, vocab]`` for what follows.
+            likeliest: the token that has the largest of them, where that is known.
+        """
+        guide = self._guide
+        if guide is not None and guide.ended:
+            self.finish = "stop"
+            return []
         forced = guide.forced() if guide is not None else []
         if forced:
-            next_ids = forced[: sampling.max_tokens - len(ids)]
+            following = forced[: self._most - len(self.ids)]
+        elif self.likeliest and likeliest is not None:
+            following = [likeliest]
         else:
-            next_ids = [int(choose(seen, logits if guide is None else guide.mask(logits)))]
-        ended = next((at for at, token in enumerate(next_ids) if token in ends), None)
+            allowed = logits if guide is None else guide.mask(logits)
+            following = [int(self._choose(self._seen, allowed))]
+        ended = next((at for at, token in enumerate(following) if token in self._ends), None)
         if guide is not None and ended is None:
-            guide.take(next_ids)
+            guide.take(following)
         going = True
-        for token in next_ids[:ended]:
-            ids.append(token)
-            going = emit(token) and going
-        if cancelled.is_set():
-            finish = "cancelled"
-            break
+        for token in following[:ended]:
+            self.ids.append(token)
+            going = self._emit(token) and going
         if not going or ended is not None:
-            finish = "stop"
-            break
-        if len(ids) < sampling.max_tokens:
-            tokens = torch.tensor(next_ids, device=model.device)
-            seen = torch.cat([seen, tokens[None]], dim=1)
-            logits = reader.read(table(tokens))
+            self.finish = "stop"
+            return []
+        if len(self.ids) >= self._most:
+            return []
+        if self._penalised:
+            new = torch.tensor([following], device=self._seen.device)
+            self._seen = torch.cat([self._seen, new], dim=1)
+        return following
+
+
+def keep(
+    reader: Reader,
+    keys: Keys,
+    prefixes: PrefixCache,
+    scope: Scope,
+    *,
+    only_grown: bool = False,
+) -> None:
+    """Keep what was read for the next question; see `PrefixCache.put`."""
     kept = reader.kept()
     if kept is not None:
-        prefixes.put(scope, (prompt.keys + tuple(ids))[: reader.length], kept)
-    return Written(tuple(ids), finish, len(prompt) - reused, reused)
+        prefixes.put(scope, keys[: reader.length], kept, only_grown=only_grown)
 
 
 def _read(
@@ -114,7 +173,7 @@ def _read(
         where the reading was cancelled.
     """
     limit = len(prompt) - 1  # at least one token is computed: its output chooses the first word
-    reader = _opened(model, prompt, limit, prefixes, scope)
+    reader = opened(partial(reader_of, model), prompt, limit, prefixes, scope)
     reused = reader.length
     embeds = embed(model, prompt, reused)
     logits = None
@@ -168,15 +227,13 @@ def read_ahead(model: Any, ahead: Prompt, *, prefixes: PrefixCache, scope: Scope
     Returns:
         How many tokens were read. The caller holds the engine.
     """
-    reader = _opened(model, ahead, len(ahead), prefixes, scope)
+    reader = opened(partial(reader_of, model), ahead, len(ahead), prefixes, scope)
     embeds = embed(model, ahead, reader.length)
     # What the cache has let go is not worth reading anew: the question may never come.
     if not reader.length or not 0 < len(embeds) <= _AHEAD:
         return 0
     reader.read(embeds)
-    kept = reader.kept()
-    if kept is not None:
-        prefixes.put(scope, ahead.keys, kept, only_grown=True)
+    keep(reader, ahead.keys, prefixes, scope, only_grown=True)
     return len(embeds)
 
 
@@ -186,14 +243,24 @@ def end_tokens(model: Any) -> set[int]:
     return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
 
 
-def _opened(model: Any, prompt: Prompt, most: int, prefixes: PrefixCache, scope: Scope) -> Reader:
-    """A reader that has read what the cache knows of a prompt, ``most`` tokens at most."""
+def opened(
+    make: Callable[[Layers | None], Reader],
+    prompt: Prompt,
+    most: int,
+    prefixes: PrefixCache,
+    scope: Scope,
+) -> Reader:
+    """A reader that has read what the cache knows of a prompt, ``most`` tokens at most.
+
+    Args:
+        make: a reader on top of keys and values.
+    """
     length, layers = prefixes.longest(scope, prompt.keys)
     length = min(length, most)
     known: Layers | None = None
     if layers is not None and length:
         known = tuple((keys[:, :, :length], values[:, :, :length]) for keys, values in layers)
-    return reader_of(model, known)
+    return make(known)
 
 
 def reader_of(model: Any, layers: Layers | None = None) -> Reader:

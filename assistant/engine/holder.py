@@ -16,11 +16,12 @@ import torch
 from assistant.engine import eyes
 from assistant.engine.adapters import GROUND, Adapter, Adapters
 from assistant.engine.caches import ImageCache, PrefixCache
-from assistant.engine.constrained import Guides
+from assistant.engine.constrained import Constraint, Guide, Guides
 from assistant.engine.decoding import end_tokens
 from assistant.engine.lock import ModelLock
 from assistant.engine.prompt import Prompt, PromptBuilder, embed
-from assistant.engine.values import EncodedImage, Turn
+from assistant.engine.tongue import Assign
+from assistant.engine.values import EncodedImage, Sampling, Turn
 from assistant.errors import InputError
 from assistant.evidence import Evidence, judge, shipped_domain
 from assistant.fingerprint import BaseIdentity
@@ -156,6 +157,30 @@ class Holder:
         """Whether a picture was encoded as an adapter sees it, so that it need not be again."""
         return image.eyes == self.resolve(adapter).eyes.revision
 
+    def check_ready(self, adapter: Adapter) -> None:
+        """Whether an adapter is still what its name stands for.
+
+        Raises:
+            AdapterError: it was dropped or replaced meanwhile.
+        """
+        self._stack.check_ready([adapter])
+
+    @property
+    def changes(self) -> int:
+        """Grows whenever the language model's layers become others: an adapter came or went."""
+        return self._stack.tongue.changes
+
+    @property
+    def lock(self) -> ModelLock:
+        """Held while the model is used or changed."""
+        return self._lock
+
+    @contextmanager
+    def speaking(self, rows: Sequence[Adapter]) -> Iterator[Assign]:
+        """As `alone`, for whoever has the lock; see `assistant.engine.adapters.Adapters`."""
+        with self._stack.speaking(rows) as assign:
+            yield assign
+
     @contextmanager
     def alone(self, adapter: str | Adapter | None = None) -> Iterator[None]:
         """While it is entered, nobody else runs the model, and it speaks as the adapter does."""
@@ -210,12 +235,30 @@ class Holder:
 
     # --- prompts
 
-    def _prompt(
+    def prompt(
         self, turns: Sequence[Turn], images: Sequence[EncodedImage], adapter: Adapter
     ) -> Prompt:
+        """A conversation as the model reads it.
+
+        Raises:
+            InputError: there is no question, or a picture is missing or was encoded for another
+                adapter.
+        """
         shown = {id_ for turn in turns for id_ in turn.images}
         self.check_seen([image for image in images if image.id in shown], adapter)
         return self.prompts.build(turns, images)
+
+    def guide(self, constraint: Constraint | None, sampling: Sampling) -> Guide | None:
+        """What leads one answer through a form; None where there is no form.
+
+        Raises:
+            InputError: the form cannot be used, or not with beams.
+        """
+        if constraint is None:
+            return None
+        if sampling.beams > 1:
+            raise InputError("Beam search cannot follow a form; give beams=1.")
+        return self.guides.start(constraint)
 
     def padded(self, prompts: Sequence[Prompt]) -> tuple[torch.Tensor, torch.Tensor]:
         """Embeddings ``[B, L, hidden]`` and mask ``[B, L]``, padded on the left."""

@@ -23,7 +23,7 @@ from assistant.llava import (
 )
 from assistant.packed import pack_linears
 from assistant.quantize import Kind, choose_quantization, kept_as, quantize_model
-from assistant.settings import Settings
+from assistant.settings import Settings, is_elsewhere
 from assistant.weights import Progress
 
 
@@ -61,6 +61,11 @@ def load_ground(
     Raises:
         InputError, WeightsError, AdapterError: see `Engine.load`.
     """
+    if is_elsewhere(name):
+        raise InputError(
+            "This needs a model on this machine, and the base is served elsewhere; give --base "
+            "embedded, or unset SIGHTDESK_BASE."
+        )
     report = progress or (lambda _message, _fraction: None)
     files = find_adapter(chosen, settings) if name == "embedded" or chosen is not None else None
     stacked = files if files is not None and files.stacked else None

@@ -69,7 +69,7 @@ class PromptBuilder:
         Later turns then hold the answer in these tokens, as the cache does, and not in those that
         the tokenizer would choose for the same text.
         """
-        if not self._joins:
+        if not self._joins or self._image_token_id in ids:  # no picture stands for one of these
             return
         self._said[text] = tuple(ids)
         self._said.move_to_end(text)
@@ -102,8 +102,9 @@ class PromptBuilder:
                 shown.append(known[id_])
                 parts.append({"type": "image"})
             text = self.plain(turn.text)
-            if turn.role == "assistant" and text in self._said:
-                said.append(self._said[text])
+            written = self._said.get(text) if turn.role == "assistant" else None
+            if written is not None:
+                said.append(written)
                 text = f"{_MARK}{len(said) - 1}{_MARK_END}"
             parts.append({"type": "text", "text": text})
             messages.append({"role": turn.role, "content": parts})
@@ -160,7 +161,7 @@ class PromptBuilder:
 @torch.inference_mode()
 def embed(model: Any, prompt: Prompt, start: int = 0) -> torch.Tensor:
     """Embeddings ``[L - start, hidden]`` of a prompt from a place on."""
-    ids = torch.tensor(prompt.ids[start:], device=model.device)
+    ids = torch.tensor(prompt.ids[start:], dtype=torch.long, device=model.device)
     embeds: torch.Tensor = model.get_input_embeddings()(ids)
     places = ids == model.config.image_token_id
     count = int(places.sum())

@@ -34,8 +34,14 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class _Desk:
-    """What writer and reader share; the writer knows no more than this of its reader."""
+class Desk:
+    """What writer and reader share; the writer knows no more than this of its reader.
+
+    Attributes:
+        pieces: of text, None behind the last.
+        cancelled: set when the reader wants no more.
+        done: set when nothing comes any more; answer or failure are there before.
+    """
 
     pieces: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -47,7 +53,7 @@ class _Desk:
 @dataclass(frozen=True)
 class _Job:
     write: Write
-    desk: _Desk
+    desk: Desk
     after: After | None
 
 
@@ -135,8 +141,15 @@ class Stream(Iterator[str]):
     """
 
     def __init__(self, write: Write, after: After | None = None) -> None:
-        self._desk = _Desk()
+        self._desk = Desk()
         _give(_Job(write, self._desk, after))
+
+    @classmethod
+    def at(cls, desk: Desk) -> Stream:
+        """What somebody writes who has threads of his own."""
+        stream = cls.__new__(cls)
+        stream._desk = desk
+        return stream
 
     @property
     def answer(self) -> Answer | None:
@@ -198,7 +211,7 @@ class Words:
         text = self._decoded()
         if any(stop in text for stop in self._stop):
             return False
-        self._give(text[: _last_boundary(text[: len(text) - self._held])])
+        self._give(text[: last_boundary(text[: len(text) - self._held])])
         return True
 
     def end(self) -> None:
@@ -215,7 +228,7 @@ class Words:
             self._given = len(text)
 
 
-def _last_boundary(text: str) -> int:
+def last_boundary(text: str) -> int:
     """Where the last whole word ends, white space behind it included."""
     for place in range(len(text), 0, -1):
         character = text[place - 1]

@@ -33,6 +33,7 @@ class Tongue:
         self._model = model
         self._layers: list[Any] = []
         self._now: str | None = None
+        self.changes = 0  # how often something was put beside the layers or taken away
 
     @property
     def wrapped(self) -> bool:
@@ -135,7 +136,8 @@ class Tongue:
             self._switch(next(iter(distinct), None))
             yield lambda _rows: None
             return
-        self._switch(next(key for key in keys if key is not None))
+        if self._now is None or self._now not in distinct:  # any of them: each row is told its own
+            self._switch(next(key for key in keys if key is not None))
         names = [key or _GROUND for key in keys]
         rows = list(names)
 
@@ -173,6 +175,7 @@ class Tongue:
 
     def _collect(self) -> None:
         self._layers = [m for m in self._model.modules() if isinstance(m, LoraLayer)]
+        self.changes += 1
 
 
 def _factors(layer: Any, key: str) -> list[torch.Tensor]:

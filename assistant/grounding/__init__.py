@@ -15,5 +15,16 @@ ones pass.
 
 from assistant.grounding.cutting import marks, sentences, without_marks
 from assistant.grounding.judging import Support, check, unknown_subject
+from assistant.grounding.naming import named_labels
+from assistant.grounding.topics import is_off_topic
 
-__all__ = ["Support", "check", "marks", "sentences", "unknown_subject", "without_marks"]
+__all__ = [
+    "Support",
+    "check",
+    "is_off_topic",
+    "marks",
+    "named_labels",
+    "sentences",
+    "unknown_subject",
+    "without_marks",
+]

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from assistant.grounding.cutting import marks, without_marks
+from assistant.grounding.naming import whole_labels
 from assistant.grounding.numbers import Amount
 from assistant.grounding.tables import listed
 from assistant.grounding.texts import Facts, Text, countries_in, facts_of, pairs, read
-from assistant.grounding.words import Word, plain, words
+from assistant.grounding.words import Word, measured, plain, words
 from assistant.sources import Source
 
 LEAST_COVERED = 1.0
@@ -160,7 +161,12 @@ def _judge(
         and word.stem not in allowed
         and not (values and word.is_attribute)
     ]
-    lost = [amount for amount in claim.amounts if not _bound(amount, claim, facts, asked)]
+    unsaid = {word.stem for word in content if word.is_attribute} - facts.said
+    lost = [
+        amount
+        for amount in claim.amounts
+        if not _bound(amount, claim, facts, asked) or not _may_be(amount, unsaid, facts)
+    ]
     turned = _turned(claim, facts)
     parts = len(content) + len(claim.amounts)
     score = 1 - (len(absent) + len(lost) + 0.5 * len(turned)) / max(1, parts)
@@ -225,19 +231,9 @@ def _named(
     labels = {source.label: fact.label for source, fact in zip(sources, facts, strict=True)
               if source.label and fact.label}  # fmt: skip
     for text in (claim, asked):
-        subject = text.stems - text.compared
-        found = {label: parts for label, parts in labels.items() if parts <= subject}
-        whole = {
-            label
-            for label, parts in found.items()
-            if not any(parts < other for other in found.values())
-        }
-        if whole:
-            return (
-                frozenset(whole)
-                if len(whole) == 1 or text is asked
-                else frozenset(("several products",))
-            )
+        if whole := whole_labels(text, labels):
+            several = len(whole) > 1 and text is claim
+            return frozenset(("several products",)) if several else whole
     return frozenset(
         source.label
         for source in sources
@@ -319,6 +315,20 @@ def _bound(amount: Amount, claim: Text, facts: Facts, asked: Text) -> bool:
         disagrees = disagrees or any(other.unit == amount.unit for other in others)
     # "1 litre" is not the 1 of "Class 1".
     return not disagrees and amount.is_in(there)
+
+
+def _may_be(amount: Amount, attributes: set[str], facts: Facts) -> bool:
+    """Whether an amount may be the value of attributes that its source does not name.
+
+    The 1 of "Class 1" is no certification, and 1 l does not say what is in stock.
+    """
+    if not attributes or amount.per:
+        return True
+    if any(amount.unit not in measured()[each] for each in attributes & measured().keys()):
+        return False
+    return bool(amount.unit) or any(
+        amount.equals(other) and not other.unit for other in facts.text.amounts
+    )
 
 
 def _name_words(claim: Text, facts: Facts) -> set[int]:

@@ -52,6 +52,14 @@ ATTRIBUTES = listed(
     """
 )
 
+# Those of them whose amounts have only some units, "" for none; the first line's value is a name.
+MEASURED: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("country origin manufacturer certification certificate brand material kind", ()),
+    ("availability stock", ("", "min", "month")),
+    ("price", ("", "€", "$", "£", "kr")),
+    ("warranty guarantee shelf battery", ("min", "month")),
+)
+
 # How German, Spanish, French and Swedish are told from English: by their small words.
 FOREIGN = listed(
     """

@@ -188,6 +188,16 @@ def _attributes() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
+def measured() -> dict[str, frozenset[str]]:
+    """Stem of an attribute → units that its amounts may have, ``""`` for none."""
+    return {
+        _same().get(stem(name), stem(name)): frozenset(units)
+        for names, units in tables.MEASURED
+        for name in names.split()
+    }
+
+
+@lru_cache(maxsize=1)
 def _same() -> dict[str, str]:
     """Stem of a word → stem of the first word that means the same."""
     found: dict[str, str] = {}

@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 from assistant.embedder import Embedder, PairScorer, Report, text_embedder
 from assistant.errors import InputError, StoreError
 from assistant.knowledge.adding import Adding
+from assistant.knowledge.entries import EntryKeeper
 from assistant.knowledge.finders import finder_for
 from assistant.knowledge.finders.nearest import stack
-from assistant.knowledge.keeping import Keeper, check_embedder
+from assistant.knowledge.keeping import check_embedder, passage_of
 from assistant.knowledge.ranking import DEPTH, fuse, named
 from assistant.knowledge.reading import ReadText
 from assistant.knowledge.values import Added, Document, Hit, Passage, Product
@@ -46,6 +47,9 @@ class Knowledge:
 
     Several processes may use and change the same knowledge base: each sees a document whole or not
     at all.
+
+    Attributes:
+        entries: passages that a program adds by itself, beside those of files.
     """
 
     def __init__(
@@ -60,7 +64,7 @@ class Knowledge:
         self.store, self.tenant, self.embedder = store, tenant, embedder
         self.read_text, self._reranker = read_text, reranker
         self._finder = finder_for(store, tenant)
-        self._keeper = Keeper(store, tenant, embedder, self._finder)
+        self.entries = self._keeper = EntryKeeper(store, tenant, embedder, self._finder)
         self._vocabulary: tuple[int, frozenset[str]] = (-1, frozenset())
         self._lock = threading.Lock()
 
@@ -214,7 +218,7 @@ class Knowledge:
                 here = (rows.tenant == self.tenant, rows.id == id)
                 row = session.scalar(select(rows).where(*here))
                 if row is not None:
-                    return _passage(row)
+                    return passage_of(row)
         raise StoreError("This passage is not there any more; search again.")
 
     def products(self) -> list[Product]:
@@ -271,7 +275,7 @@ class Knowledge:
     def _passages(self, session: Session, keys: Sequence[int]) -> dict[int, Passage]:
         rows = KnowledgePassageRow
         here = (rows.tenant == self.tenant, rows.key.in_(keys))
-        return {row.key: _passage(row) for row in session.scalars(select(rows).where(*here))}
+        return {row.key: passage_of(row) for row in session.scalars(select(rows).where(*here))}
 
     def _cosines(
         self, session: Session, keys: Sequence[int], vector: np.ndarray
@@ -294,17 +298,3 @@ class Knowledge:
         scores = reranker.scores(question, texts)
         order = np.argsort(-scores, kind="stable")
         return [Hit(hits[i].passage, hits[i].score, float(scores[i])) for i in order]
-
-
-def _passage(row: KnowledgePassageRow) -> Passage:
-    return Passage(
-        id=row.id,
-        document=row.document,
-        source=row.document.rpartition("/")[2],
-        title=row.title,
-        text=row.text,
-        place=row.place,
-        label=row.label,
-        coarse_label=row.coarse_label,
-        image_id=row.image_id or "",
-    )

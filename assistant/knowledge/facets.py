@@ -33,7 +33,7 @@ def facets(title: str, text: str, label: str = "", coarse_label: str = "") -> li
         prose = [line for line in said if line not in facts]
         groups = [" ".join(prose), " ".join(facts), *table]
         return [f"{name}. {part}" for group in groups for part in _parts(group)] or [name]
-    return [f"{title}. {part}" for part in _parts(text)]
+    return [f"{title}. {part}" if title else part for part in _parts(text)]
 
 
 def digest(text: str) -> str:

@@ -22,7 +22,7 @@ from assistant.errors import ImageError, StoreError
 from assistant.images import open_image
 from assistant.knowledge.facets import digest, facets
 from assistant.knowledge.finders import Finder, Vector, entry
-from assistant.knowledge.values import Draft, Reading
+from assistant.knowledge.values import Draft, Passage, Reading
 from assistant.store import Store
 from assistant.store.knowledge_rows import (
     KnowledgeDocumentRow,
@@ -303,6 +303,21 @@ def passage_ids(name: str, drafts: Sequence[Draft]) -> list[str]:
         again = f"{mark}\0{seen[mark]}"
         ids.append(hashlib.sha256(again.encode()).hexdigest()[:32])
     return ids
+
+
+def passage_of(row: KnowledgePassageRow) -> Passage:
+    """A row as everybody is given it."""
+    return Passage(
+        id=row.id,
+        document=row.document,
+        source=row.document.rpartition("/")[2],
+        title=row.title,
+        text=row.text,
+        place=row.place,
+        label=row.label,
+        coarse_label=row.coarse_label,
+        image_id=row.image_id or "",
+    )
 
 
 def _batches(values: Sequence[Any]) -> Iterator[Any]:

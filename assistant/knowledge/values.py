@@ -46,7 +46,8 @@ class Document:
 
     name: str
     kind: str
-    """``markdown``, ``text``, ``html``, ``pdf``, ``docx``, ``csv`` or ``jsonl``."""
+    """``markdown``, ``text``, ``html``, ``pdf``, ``docx``, ``csv`` or ``jsonl``;
+    ``entries`` where a program added its passages one by one."""
     passages: int
     size: int
     """Bytes of the file."""

@@ -13,7 +13,7 @@ _WORDS: Final[dict[str, str]] = {
         tell show give like as if so than then too very just don't doesn't isn't it's that's what's
         where's order delivery price open return returns refund photo picture product colour color
         made come comes help buy store shop ok okay bye sorry sweet ripe price list recipe fresh
-        other one contain contains juice milk
+        other one contain contains juice milk per inside
     """,
     "es": """
         el la los las un una unos unas de del al y o pero no sí si es son está están esta este esto

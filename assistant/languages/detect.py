@@ -41,6 +41,7 @@ _ELISIONS: Final = {
 _PRONOUNS: Final = frozenset(
     ["je", "tu", "il", "elle", "on", "nous", "vous", "ils", "elles", "moi", "ce", "là", "ci"]
 )
+_NAMES = re.compile(r"(?<=[^\W\d_] )[^\W\d_]*[A-ZÀ-ÖØ-Þ][^\W\d_]*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
@@ -103,6 +104,11 @@ def _of_latin(text: str) -> str:
     if not words or _TYPED_ENGLISH.issuperset(words):
         return "en"
     scores = _scores(words, text.casefold())
+    if scores["en"] and scores["en"] < max(scores.values()):
+        # "protein content of God Morgon Juice": a name is in its own language.
+        small = _scores(_words(_NAMES.sub(" ", text)), "")
+        if small["en"] >= max(small.values()):
+            return "en"
     ranked = sorted(scores.items(), key=lambda pair: -pair[1])[:2]
     best, score = ranked[0] if ranked else ("en", 0.0)
     second = ranked[1][1] if len(ranked) > 1 else 0.0

@@ -12,6 +12,7 @@ is a `StoreError` of one sentence (`failures`). Importing it costs no torch.
 """
 
 from assistant.store.core import Store
+from assistant.store.keys import SCOPES, ApiKey, KeyLimits
 from assistant.store.values import (
     Delivery,
     Exchange,
@@ -29,8 +30,11 @@ from assistant.store.values import (
 )
 
 __all__ = [
+    "SCOPES",
+    "ApiKey",
     "Delivery",
     "Exchange",
+    "KeyLimits",
     "NewExchange",
     "Reply",
     "Said",

@@ -10,13 +10,15 @@ from assistant.store.export import Export
 from assistant.store.failures import explained
 from assistant.store.feedback import Feedback
 from assistant.store.files import PictureFiles, folder_for
+from assistant.store.keys import Keys
 from assistant.store.preferences import Preferences
 from assistant.store.streaming import stop_stalled
 from assistant.store.tickets import Tickets
+from assistant.store.uploads import Uploads
 
 
-class Store(Export, Feedback, Preferences, Tickets, Deliveries, Closing):
-    """Threads, pictures, feedback, preferences and tickets; one may be used from several threads.
+class Store(Export, Feedback, Preferences, Tickets, Deliveries, Keys, Uploads, Closing):
+    """Threads, pictures, feedback, preferences, tickets and keys; for several threads at once.
 
     Whatever is asked with one `tenant` neither shows nor changes anything of another: what is not
     there and what is another's look the same.
@@ -41,6 +43,7 @@ class Store(Export, Feedback, Preferences, Tickets, Deliveries, Closing):
             store = cls(database, files, settings)
             stop_stalled(database)
             store.sweep()
+            store.warn_of_missing_files()
         except BaseException:
             database.close()
             raise

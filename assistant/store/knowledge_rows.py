@@ -3,7 +3,8 @@
     knowledge_states         a tenant's knowledge base: how often it changed, which embedder it uses
     knowledge_documents      a file that was added
      └── knowledge_passages  a piece of it that an answer can cite; it may hold a picture
-          └── knowledge_vectors   where the passage lies in the embedder's space; one or several
+          ├── knowledge_vectors   where the passage lies in the embedder's space; one or several
+          └── knowledge_entries   its name and notes, where a program added it by itself
 
 They are the truth. What only makes the search quick (full text, nearest vectors) is made from them
 by `assistant.knowledge.finders`, and made again where it is lost.
@@ -102,3 +103,20 @@ class KnowledgeVectorRow(Base):
         Index(None, "tenant", "digest"),
         {"sqlite_autoincrement": True},
     )
+
+
+class KnowledgeEntryRow(Base):
+    """What a program calls a passage that it added, and what else it says of it."""
+
+    __tablename__ = "knowledge_entries"
+
+    passage_key: Mapped[int] = mapped_column(
+        _Key, ForeignKey("knowledge_passages.key", ondelete="CASCADE"), primary_key=True,
+        autoincrement=False,
+    )  # fmt: skip
+    tenant: Mapped[str]
+    name: Mapped[str]
+    notes: Mapped[str]
+    """A JSON object."""
+
+    __table_args__ = (Index(None, "tenant", "name", unique=True),)

@@ -11,6 +11,7 @@
      ├── ticket_pictures    pictures that it keeps
      └── deliveries     what is to be told to the operator's webhook
     preferences         settings of the page
+    api_keys            who may call the server
 
 Every table but `identity` has the tenant in its rows, and foreign keys carry it along, so that no
 row can point at another tenant's.
@@ -23,6 +24,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     ForeignKey,
@@ -326,3 +328,31 @@ class PreferenceRow(Base):
     tenant: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
+
+
+class ApiKeyRow(Base):
+    """A key of the server: who it is for, what it may do, and how to know it again."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """Stands in the key itself, so that it is found without trying all."""
+    tenant: Mapped[str]
+    name: Mapped[str]
+    digest: Mapped[str]
+    """SHA-256 of the whole key, hexadecimal; the key itself is kept nowhere."""
+    scopes: Mapped[list[Any]] = mapped_column(JSON)
+    requests: Mapped[int | None]
+    """Requests a minute; None: as many as come. The others alike."""
+    received: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes a minute."""
+    tokens: Mapped[int | None] = mapped_column(BigInteger)
+    """Tokens a minute, read and written together."""
+    concurrent: Mapped[int | None]
+    created: Mapped[datetime]
+    expires: Mapped[datetime | None]
+    revoked: Mapped[datetime | None]
+    used: Mapped[datetime | None]
+    """When it was last used, to the minute or so."""
+
+    __table_args__ = (Index(None, "tenant"),)

@@ -16,7 +16,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.orm import Session
 
-from assistant.errors import ImageError, StoreError
+from assistant.errors import ImageError, MissingError, StoreError
 from assistant.images import LoadedImage, open_image
 from assistant.store.failures import explained
 from assistant.store.files import (
@@ -40,6 +40,7 @@ from assistant.store.writers import this_process
 
 _LOG = logging.getLogger(__name__)
 
+_LOOKED_AT = 3
 # As many values in one statement; SQLite takes 32,766.
 _BATCH = 1000
 
@@ -177,6 +178,26 @@ class Pictures(Room):
         except (StoreError, OSError) as error:
             _LOG.warning("Forgotten photos were not removed: %s", error)
 
+    def warn_of_missing_files(self) -> None:
+        """Say in the log where the photos of a server's database are in another folder than here.
+
+        That is so where replicas do not share their data folder: each would show its own photos
+        alone.
+        """
+        if self.database.is_sqlite:
+            return
+        rows = PictureRow
+        newest = select(rows.id, rows.suffix).order_by(rows.created.desc()).limit(_LOOKED_AT)
+        with self.database.read() as session:
+            found = session.execute(newest).all()
+        if found and not any(self.files.path(row.id, row.suffix).exists() for row in found):
+            _LOG.warning(
+                "None of the latest photos in %s is in %s: replicas must share their data folder; "
+                "set the same SIGHTDESK_DATA_DIR on a shared disk for all of them.",
+                self.database.place,
+                self.files.folder,
+            )
+
     def _put_again(self, id: str, tenant: str) -> StoredImage | None:
         """The picture where the tenant has it already, marked as about to be shown."""
         with self.database.read() as session:
@@ -196,7 +217,7 @@ class Pictures(Room):
             with self.database.read() as session:
                 row = session.get(PictureRow, (tenant, id))
         if row is None:
-            raise StoreError("This photo is not there any more; add it again.")
+            raise MissingError("This photo is not there any more; add it again.")
         return row
 
     def _read(self, id: str, suffix: str) -> bytes:
@@ -204,9 +225,14 @@ class Pictures(Room):
             try:
                 return self.files.path(id, suffix).read_bytes()
             except FileNotFoundError as error:
+                shared = (
+                    ""
+                    if self.database.is_sqlite
+                    else ("let all replicas have the same SIGHTDESK_DATA_DIR, ")
+                )
                 raise StoreError(
-                    f"A photo's file is missing in {self.files.folder}; put it back from a copy, "
-                    f"or add the photo again."
+                    f"A photo's file is missing in {self.files.folder}; {shared}put it back from a "
+                    f"copy, or add the photo again."
                 ) from error
 
     def discard(self, ids: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from assistant.errors import StoreError
+from assistant.errors import MissingError, StoreError
 from assistant.settings import Settings
 from assistant.store.database import Database
 from assistant.store.files import PictureFiles
@@ -40,4 +40,4 @@ def row_id(text: str, what: str = "conversation") -> str:
 
 def gone(what: str = "conversation") -> StoreError:
     """The error about a row that is not there, or is another tenant's, which looks the same."""
-    return StoreError(f"This {what} is not there any more; choose another, or start a new one.")
+    return MissingError(f"This {what} is not there any more; choose another, or start a new one.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy.exc import IntegrityError
 
 from assistant.errors import StoreError
 from assistant.store.models import ExchangeRow, ThreadRow
@@ -48,6 +50,29 @@ class Threads(Pictures):
         with self.database.write() as session:
             session.add(row)
         return thread
+
+    def ensure_thread(self, id: str, *, tenant: str = "") -> None:
+        """Make the thread of that id where the tenant has none.
+
+        Args:
+            id: 32 hexadecimal digits of the caller's choice.
+
+        Raises:
+            StoreError: it is no such id, or it cannot be written.
+        """
+        key = (tenant, row_id(id))
+        with self.database.read() as session:
+            if session.get(ThreadRow, key) is not None:
+                return
+        row = ThreadRow(
+            tenant=tenant, id=id, title="", named=False, folded="", created=now(), updated=now()
+        )
+        with self.database.write() as session:
+            if session.get(ThreadRow, key) is not None:
+                return
+            # Another process may be quicker.
+            with suppress(IntegrityError), session.begin_nested():
+                session.add(row)
 
     def threads(
         self, search: str = "", *, limit: int = 50, offset: int = 0, tenant: str = ""

@@ -11,7 +11,7 @@ from typing import Literal, cast
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from assistant.errors import StoreError
+from assistant.errors import MissingError, StoreError
 from assistant.store.models import PictureRow, TicketMessageRow, TicketPictureRow, TicketRow
 from assistant.store.text import one_line, storable
 from assistant.store.values import (
@@ -43,7 +43,7 @@ def ticket_number(text: str) -> str:
 
 def no_ticket(id: str) -> StoreError:
     """The error about a ticket that is not there, or is another tenant's, which looks the same."""
-    return StoreError(
+    return MissingError(
         f"There is no ticket {one_line(id, 40)}; choose one of sightdesk tickets list."
     )
 

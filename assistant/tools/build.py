@@ -84,20 +84,30 @@ TOOLS: Final = tuple(_KINDS)
 """Names of all tools."""
 
 
-def build_tools(desk: Desk, *, names: Sequence[str] | None = None) -> list[BaseTool]:
+class DeskTool(StructuredTool):
+    """A tool that knows its desk, where a `ChatLlava` then keeps the pictures of messages."""
+
+    desk: Any = Field(default=None, exclude=True, repr=False)
+
+
+def build_tools(desk: Desk | None = None, *, names: Sequence[str] | None = None) -> list[BaseTool]:
     """The tools of a desk, all of them or those named, in that order.
+
+    Without a desk it is that of the settings (`Desk.open`).
 
     Each returns text, and an artifact with its ``sources`` (see `assistant.sources`); where it
     could not do what was asked, the artifact has ``trouble`` (see `assistant.tools.guard`).
 
     Raises:
         InputError: a name is not among `TOOLS`.
+        SightdeskError: the settings' desk cannot be opened.
     """
     wanted = TOOLS if names is None else tuple(dict.fromkeys(names))
     unknown = [name for name in wanted if name not in _KINDS]
     if unknown:
         raise InputError(f"There is no tool {unknown[0][:40]!r}; give some of: {', '.join(TOOLS)}.")
-    return [_tool(desk, name, _KINDS[name]) for name in wanted]
+    at = desk if desk is not None else Desk.open()
+    return [_tool(at, name, _KINDS[name]) for name in wanted]
 
 
 def _tool(desk: Desk, name: str, kind: _Kind) -> BaseTool:
@@ -113,11 +123,12 @@ def _tool(desk: Desk, name: str, kind: _Kind) -> BaseTool:
     async def arun(**arguments: Any) -> Result:
         return await job(arguments).arun()
 
-    return StructuredTool.from_function(
+    return DeskTool.from_function(
         run,
         arun,
         name=name,
         description=kind.description,
         args_schema=kind.arguments,
         response_format="content_and_artifact",
+        desk=desk,
     )

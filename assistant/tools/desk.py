@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from assistant.adapter_files import find_adapter, known_adapters
+from assistant.closing import Closing
+from assistant.default_engine import default_engine
 from assistant.errors import AdapterError, InputError
-from assistant.settings import Settings
+from assistant.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from assistant.engine import Engine
     from assistant.images import LoadedImage
-    from assistant.knowledge import Knowledge
+    from assistant.knowledge import Added, Knowledge
     from assistant.store import Store
 
 TIMEOUT_S: Final = 60.0
@@ -37,7 +41,7 @@ class HandOver:
 
 
 @dataclass
-class Desk:
+class Desk(Closing):
     """What the tools of one conversation work with; cheap to make, and to `replace` for another.
 
     Attributes:
@@ -66,6 +70,41 @@ class Desk:
     _matching: tuple[frozenset[str], str | None] | None = field(
         default=None, init=False, repr=False, compare=False
     )
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings | None = None,
+        *,
+        tenant: str = "",
+        engine: Engine | Callable[[], Engine] | None = None,
+    ) -> Desk:
+        """The desk that the settings name: their store, knowledge and engine.
+
+        Args:
+            settings: `get_settings()` by default.
+            tenant: whose.
+            engine: by default that of the process for these settings, loaded when it is needed.
+
+        Raises:
+            StoreError: the database cannot be opened.
+            WeightsError: the embedder is needed and cannot be loaded.
+        """
+        from assistant.knowledge import Knowledge
+        from assistant.store import Store
+
+        settings = settings or get_settings()
+        store = Store.open(settings)
+        try:
+            knowledge = Knowledge.open(settings, store=store, tenant=tenant)
+        except BaseException:
+            store.close()
+            raise
+        return cls(engine or partial(default_engine, settings), store, knowledge, settings, tenant)
+
+    def close(self) -> None:
+        """Give the database's connections back."""
+        self.store.close()
 
     def loaded_engine(self) -> Engine:
         """The engine, loaded if it was not.
@@ -128,6 +167,39 @@ class Desk:
         if self.images is not None and id in self.images:
             return self.store.load_image(id, tenant=self.tenant)
         return self.load_product(id)
+
+    def add_knowledge(self, path: str | Path) -> Added:
+        """Add a file or a folder of documents, products and photos; see `Knowledge.add`.
+
+        Raises:
+            InputError: there is nothing at that path, or no knowledge base here.
+            StoreError: it cannot be written.
+        """
+        if self.knowledge is None:
+            raise InputError("This desk has no knowledge base; open one with Desk.open.")
+        return self.knowledge.add(path)
+
+    def keep_image(self, picture: LoadedImage, name: str = "photo") -> str:
+        """Keep a picture where the tools find it; its id.
+
+        It goes when this process has ended, unless a conversation of the store shows it.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        return self.store.put_image(picture, name=name, tenant=self.tenant).id
+
+    def add_image(self, source: str | Path | bytes, name: str = "photo") -> str:
+        """The same of a file or of its bytes.
+
+        Raises:
+            InputError: there is no such file.
+            ImageError: it is no picture, or too large.
+            StoreError: as `keep_image`.
+        """
+        from assistant.images import open_image
+
+        return self.keep_image(open_image(source, settings=self.settings), name)
 
     def load_product(self, id: str) -> LoadedImage:
         """A picture of the knowledge base, which may be another tenant's.

@@ -26,6 +26,11 @@ Result = tuple[str, dict[str, Any]]
 MOST_AT_ONCE: Final = 64
 """Tools at work at the same time in this process; those given up count until they are done."""
 
+follower: contextvars.ContextVar[Callable[[Any], None] | None] = contextvars.ContextVar(
+    "follower", default=None
+)
+"""Who is told what a tool says while it works, where it runs outside of a graph."""
+
 _LOG = logging.getLogger(__name__)
 _seats = threading.BoundedSemaphore(MOST_AT_ONCE)
 
@@ -154,10 +159,10 @@ class Job:
 
 
 def _writer() -> Callable[[Any], None] | None:
-    """The stream writer of the graph that runs this, None outside of one."""
+    """The stream writer of the graph that runs this; outside of one the `follower`, if any."""
     from langgraph.config import get_stream_writer
 
     try:
         return get_stream_writer()
     except (RuntimeError, KeyError, AttributeError):
-        return None
+        return follower.get()

@@ -80,6 +80,11 @@ def _cosines(
 ) -> dict[str, float]:
     """How alike pictures are, by the encoder's pooled features without what all of them share."""
     ids = list(dict.fromkeys(product.image_id for product in products))
+    own = _kept(desk, engine, picture.id)
+    if own is None:
+        own = _encode(desk, engine, [picture]).get(picture.id)
+    if own is None:
+        return {}  # the encoder, or a server elsewhere, tells no features
     known = {id: vector for id in ids if (vector := _kept(desk, engine, id)) is not None}
     missing = [id for id in ids if id not in known]
     for start in range(0, len(missing), _BATCH):
@@ -92,10 +97,7 @@ def _cosines(
             except SightdeskError:
                 continue  # its file is gone; the others can still be found
         known |= _encode(desk, engine, loaded)
-    own = known.get(picture.id)
-    if own is None:
-        own = _encode(desk, engine, [picture]).get(picture.id)
-    if own is None or not known:
+    if not known:
         return {}
     rows = np.stack(list(known.values()))
     mean = rows.mean(axis=0) if len(rows) >= _FEW else np.zeros_like(own)

@@ -170,7 +170,7 @@ def check_case(case: Case, products: dict[str, Facts]) -> None:
     row = _even(products[labels[0]].text)
     question = _even(case["turns"][-1]["text"])
     for phrase in expect.get("contains_any", []):
-        if _even(phrase) in question and len(case["turns"]) == 1:
+        if _said(phrase, question) and len(case["turns"]) == 1:
             raise ValueError(f"{case['id']}: the question gives {phrase!r} away")
     numbers = [re.sub(r"[^\d.]", "", phrase).strip(".") for phrase in expect["contains_any"]]
     values = {number.rstrip("0").rstrip(".") if "." in number else number for number in numbers}
@@ -187,7 +187,7 @@ def _of(facts: Facts, fact: Fact, texts: Sequence[str], tools: list[str]) -> Cas
     question = _even(texts[-1])
     expect: dict[str, Any] = {
         "tools": tools,
-        "contains_any": [x for x in fact.any_of if len(texts) > 1 or _even(x) not in question],
+        "contains_any": [x for x in fact.any_of if len(texts) > 1 or not _said(x, question)],
         "cites_any": [facts.label],
         "outcome": "answered",
     }
@@ -299,6 +299,11 @@ def _spelled(value: str) -> tuple[str, ...]:
     short = value.rstrip("0").rstrip(".") if "." in value else value
     numbers = dict.fromkeys([value, short, short.replace(".", ",")])
     return tuple(f"{n}{space}g" for n in numbers for space in (" ", ""))
+
+
+def _said(phrase: str, question: str) -> bool:
+    """Whether a question has a phrase; "100 grams" has no "0 g"."""
+    return re.search(rf"(?<![\d.,]){re.escape(_even(phrase))}", question) is not None
 
 
 def _even(text: str) -> str:

@@ -1,14 +1,15 @@
 """Take the README's pictures: the real page with the real model, in Chromium.
 
     python -m tests.benchmarks.screenshot --out ui/assets [--browser /usr/bin/chromium]
-        [--training FOLDER [--only-training]] [--desk [--products PRODUCTS.jsonl]]
+        [--training FOLDER [--only-training]] [--desk [--products PRODUCTS.jsonl]] [--widget]
 
 Starts `sightdesk chat` on a free port and on an empty data folder, hands it a photo, asks what the
 README asks, and waits for each answer: `chat.png`. Then, in the dark, it looks at where the model
 looked for a word of a description: `gaze.png`. Of a training that runs or ran in FOLDER, only the
 text files are copied, and the page that shows it is `train.png`. With `--desk` only one picture is
 taken, `desk.png`: `sightdesk demo` is asked where a photographed product is from, about returns,
-and for a person.
+and for a person. With `--widget` the chat widget is taken instead, on the shop's page of
+`sightdesk serve`: see `widget_pictures`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.benchmarks.widget_pictures import fill_shop, take_widget
 
 PHOTOS = Path(__file__).parent.parent / "photos"
 PHOTO = PHOTOS / "Yellow-Bell-Pepper.webp"
@@ -52,12 +55,12 @@ def free_port() -> int:
         return port
 
 
-def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, server: subprocess.Popen[bytes], path: str = "/_stcore/health") -> None:
     for _ in range(240):
         if server.poll() is not None:
             raise SystemExit("The page ended before it was there; see what it printed above.")
         try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
+            with urllib.request.urlopen(f"{url}{path}", timeout=1):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
@@ -171,6 +174,7 @@ def main() -> None:
     parser.add_argument("--training", type=Path, help="a folder of checkpoints and curves")
     parser.add_argument("--only-training", action="store_true", help="take that picture alone")
     parser.add_argument("--desk", action="store_true", help="take the support desk alone")
+    parser.add_argument("--widget", action="store_true", help="take the chat widget alone")
     parser.add_argument("--products", type=Path, help="a products file for the desk")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -179,7 +183,11 @@ def main() -> None:
     command = [str(Path(sys.executable).with_name("sightdesk")), "chat", "--no-browser"]
     if given.desk:
         command[1:2] = ["demo", *([str(given.products)] if given.products else [])]
+    if given.widget:
+        command[1:] = ["serve"]
     with tempfile.TemporaryDirectory(prefix="sightdesk-pictures-") as data:
+        if given.widget:
+            fill_shop(Path(data))
         if given.training is not None:
             copy_training(given.training, Path(data))
         server = subprocess.Popen(
@@ -188,18 +196,20 @@ def main() -> None:
             env={**os.environ, "SIGHTDESK_DATA_DIR": data},
         )
         try:
-            wait_for(url, server)
+            wait_for(url, server, "/readyz" if given.widget else "/_stcore/health")
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
                     executable_path=str(given.browser) if given.browser else None,
                     args=["--no-sandbox"],
                 )
-                if given.desk:
+                if given.widget:
+                    take_widget(browser, url, given.out)
+                elif given.desk:
                     take_desk(browser, url, given.out / "desk.png")
                 elif not given.only_training:
                     take_chat(browser, url, given.out / "chat.png")
                     take_gaze(browser, url, given.out / "gaze.png")
-                if given.training is not None and not given.desk:
+                if given.training is not None and not given.desk and not given.widget:
                     take_train(browser, url, given.training.name, given.out / "train.png")
                 browser.close()
         finally:

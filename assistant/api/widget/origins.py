@@ -1,0 +1,64 @@
+"""Which web sites may show the widget, and for which tenant.
+
+An origin is compared as a whole: no wildcard, no suffix, no ``null``. The server's own pages may
+always, which are told by the ``Host`` that the browser sent, so that it holds behind a proxy too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class Origins:
+    """The origins of the settings.
+
+    Args:
+        allowed: ``https://shop.example`` or ``https://shop.example=tenant``.
+    """
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self._tenants: dict[str, str] = {}
+        for text in allowed:
+            origin, _, tenant = text.partition("=")
+            self._tenants[_normal(origin)] = tenant
+
+    def tenant(self, origin: str, host: str) -> str | None:
+        """Whose desk a page of `origin` asks; None where it may not.
+
+        Args:
+            host: the ``Host`` header of the request.
+        """
+        normal = _normal(origin)
+        if not normal:
+            return None
+        if normal in self._tenants:
+            return self._tenants[normal]
+        return "" if _place(normal) == _place(f"{urlsplit(normal).scheme}://{host}") else None
+
+
+def _normal(origin: str) -> str:
+    """An origin without what need not be written; empty where it is none."""
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/"):
+        return ""
+    if parts.username is not None or parts.query or parts.fragment:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    shown = "" if port in (None, _PORTS[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{host}{shown}"
+
+
+def _place(origin: str) -> tuple[str | None, int | None]:
+    """Host and port; a proxy that speaks TLS leaves both as the browser wrote them."""
+    try:
+        parts = urlsplit(origin)
+        return parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None, None
