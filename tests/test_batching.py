@@ -703,6 +703,23 @@ def test_close_lets_end_what_runs_and_takes_nothing_new(
     assert {stream.answer.finish for stream in streams if stream.answer} == {"length"}
 
 
+def test_close_lets_calls_end_that_ask_for_answers_themselves(
+    engine: Engine, share: Callable[..., SharedEngine], images: list[EncodedImage]
+) -> None:
+    shared = share()
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.extend(shared.describe(images)))
+    with engine.lock:  # it has begun, and cannot end
+        thread.start()
+        until(lambda: shared.load().working == 1)
+        closing = threading.Thread(target=shared.close)
+        closing.start()
+        until(lambda: shared.load().closing)
+    closing.join()
+    thread.join()
+    assert len(found) == len(images)
+
+
 def test_what_takes_longer_than_the_grace_is_cancelled_or_handed_back(
     share: Callable[..., SharedEngine], images: list[EncodedImage]
 ) -> None:

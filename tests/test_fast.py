@@ -114,6 +114,29 @@ def test_adapters_beside_the_layers_are_heard() -> None:
     torch.testing.assert_close(told(FastReader(model), words(model, 9), (9,)), bare)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"target_modules": ["k_proj", "gate_proj", "o_proj"], "lora_alpha": 6},
+        {"target_modules": "all-linear", "rank_pattern": {"v_proj": 2}, "use_rslora": True},
+        {"target_modules": ["q_proj", "up_proj"], "lora_bias": True},
+        {"target_modules": ["v_proj", "down_proj"], "use_dora": True},
+    ],
+    ids=["some layers of each", "ranks", "biases", "DoRA"],
+)
+def test_adapters_of_any_kind_are_heard(options: dict[str, Any]) -> None:
+    model = llava()
+    config = LoraConfig(r=4, **options)
+    config.init_lora_weights = False
+    torch.manual_seed(1)
+    LoraModel(model.model.language_model, config, "some")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(0, 0.2)
+    assert_alike(model)
+
+
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
 def test_quantized_layers_are_read_as_they_are(kind: Any) -> None:
     model = quantize_model(wide(), kind)

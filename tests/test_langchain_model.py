@@ -17,6 +17,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.globals import set_llm_cache
+from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage
 from langchain_core.tools import tool
 from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
@@ -137,6 +138,14 @@ def test_a_misspelt_option_is_told() -> None:
         ChatLlava(adpater="grocery")  # type: ignore[call-arg]
     usual: dict[str, Any] = {"timeout": 3, "api_key": "x", "max_retries": 1}
     assert ChatLlava(**usual).model_name == "embedded"
+
+
+def test_it_is_written_out_without_what_is_not_its_own(engine: Engine) -> None:
+    model = ChatLlava(engine=engine, model="grocery", temperature=0.5, load_image=refused)
+    written = dumpd(model)
+    assert not {"engine", "load_image", "settings", "desk"} & set(written["kwargs"])
+    again = load(written, allowed_objects=[ChatLlava], valid_namespaces=["assistant"])
+    assert (again.base, again.temperature, again.engine) == ("grocery", 0.5, None)
 
 
 def test_the_profile_is_of_the_base(engine: Engine, tmp_path: Path) -> None:

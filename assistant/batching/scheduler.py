@@ -103,15 +103,11 @@ class Scheduler:
             )
         return self.figures.told(now)
 
-    def close(self, grace_s: float) -> None:
-        """Take nothing new, let what is there end, then cancel what runs and hand back the rest."""
+    def take_no_more(self) -> None:
+        """Refuse what comes, but for parts of calls that were begun before."""
         with self._news:
             self._closing = True
             self._ahead.clear()
-        deadline = time.monotonic() + grace_s
-        while self._busy_now() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        self.stop()
 
     def _busy_now(self) -> bool:
         with self._news:
@@ -275,6 +271,7 @@ class Scheduler:
     def _clear(self, error: BaseException) -> None:
         for row in self._running:
             self._fail(row, error)
+        self._give_model()
 
     def _leave(self) -> None:
         """The last of the thread: nobody may be left waiting."""

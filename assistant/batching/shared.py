@@ -30,7 +30,6 @@ from assistant.settings import Settings, get_settings
 
 _SEEDS = 2**63
 
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -74,7 +73,9 @@ class SharedEngine(Closing):
         self._end = weakref.finalize(self, self._scheduler.stop)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["engine"], name)
+        if name.startswith("__") or "engine" not in self.__dict__:  # while it is copied
+            raise AttributeError(name)
+        return getattr(self.engine, name)
 
     @property
     def adapter(self) -> str | None:
@@ -249,10 +250,14 @@ class SharedEngine(Closing):
         Requests that still wait then are told to ask again. The engine itself stays as it is.
         """
         self._closed = True
+        self._scheduler.take_no_more()
         deadline = time.monotonic() + grace_s
-        self._scheduler.close(grace_s)
-        while self._calls and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            now = self.load()
+            if not (now.running or now.waiting or now.working):
+                break
             time.sleep(0.01)
+        self._scheduler.stop()
 
     @property
     def _is_inside(self) -> bool:

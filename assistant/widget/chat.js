@@ -237,11 +237,9 @@ class Chat {
 
   again(turn) {
     if (this.asking !== null) return;
-    const photos = (turn.message?.images ?? turn.photos ?? []).map(({ id, name }) => ({
-      id,
-      name,
-    }));
-    this.ask(turn, { message_id: turn.id, text: turn.message?.text ?? turn.text ?? "", photos });
+    const { text = "", images = turn.photos } = turn.message ?? turn;
+    const photos = images.map(({ id, name }) => ({ id, name }));
+    this.ask(turn, { message_id: turn.id, text, photos });
   }
 
   askPerson() {

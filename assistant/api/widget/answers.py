@@ -14,7 +14,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,7 +108,7 @@ class Answer:
         self._end("stopped")
         self._watch.cancel()
 
-    async def read(self) -> AsyncIterator[Told]:
+    async def read(self) -> AsyncGenerator[Told, None]:
         """All that was told of it, and then what comes, until it is over."""
         loop, wake, me = asyncio.get_running_loop(), asyncio.Event(), object()
 
@@ -312,7 +312,9 @@ class Answers:
             return answer
         raise _BUSY
 
-    async def replay(self, exchange: Exchange, own: str, threads: Threads) -> AsyncIterator[Told]:
+    async def replay(
+        self, exchange: Exchange, own: str, threads: Threads
+    ) -> AsyncGenerator[Told, None]:
         """The end of an answer that this process does not write, once it is there."""
         while True:
             last = await asyncio.to_thread(done, own, exchange.id, threads)

@@ -6,9 +6,9 @@ They are the script's own and may change with it, so the page of the API does no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-from typing import Annotated, Any, Final
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -197,24 +197,25 @@ def _picture(widget: Widget, visitor: Visitor, id: str, small: bool) -> bytes:
         raise _no_picture() from None
 
 
-async def _events(first: Told, told: AsyncIterator[Told]) -> AsyncIterator[bytes]:
+async def _events(first: Told, told: AsyncGenerator[Told, None]) -> AsyncIterator[bytes]:
     yield event(first)
-    async with aclosing(told):  # type: ignore[type-var]
-        waiting: asyncio.Future[Any] = asyncio.ensure_future(anext(told))
-        try:
-            while True:
-                done, _ = await asyncio.wait({waiting}, timeout=ALIVE_S)
-                if not done:
-                    yield b": still here\n\n"
-                    continue
-                try:
-                    item = waiting.result()
-                except StopAsyncIteration:
-                    return
-                waiting = asyncio.ensure_future(anext(told))
-                yield event(item)
-        finally:
-            waiting.cancel()
+    waiting = asyncio.ensure_future(anext(told))
+    try:
+        while True:
+            done, _ = await asyncio.wait({waiting}, timeout=ALIVE_S)
+            if not done:
+                yield b": still here\n\n"
+                continue
+            try:
+                item = waiting.result()
+            except StopAsyncIteration:
+                return
+            waiting = asyncio.ensure_future(anext(told))
+            yield event(item)
+    finally:
+        waiting.cancel()
+        with suppress(RuntimeError):  # it waits for something, and hears of its end there
+            await told.aclose()
 
 
 def _widget(request: Request) -> Widget:
