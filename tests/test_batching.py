@@ -319,19 +319,22 @@ def test_who_goes_away_gives_the_place_to_the_next_at_once(
     share: Callable[..., SharedEngine], images: list[EncodedImage]
 ) -> None:
     shared = share(batch_size=1)
-    talking = shared.stream(*asked(images[0]), sampling=LONG)
-    next(talking)
-    behind = shared.stream(*asked(images[1]), sampling=SHORT)
-    assert shared.load().waiting == 1
-    before = shared.load()
-    talking.close()
-    freed = shared.load()
-    assert freed.steps_total - before.steps_total <= 3
-    assert talking.answer is not None
-    assert talking.answer.finish == "cancelled"
-    assert "".join(behind)
-    assert shared.load().cancelled_total == 1
-    assert list(talking) == []
+    seconds = []
+    for _ in range(3):  # on a machine that does other things as well
+        talking = shared.stream(*asked(images[0]), sampling=LONG)
+        next(talking)
+        behind = shared.stream(*asked(images[1]), sampling=SHORT)
+        assert shared.load().waiting == 1
+        began = time.monotonic()
+        talking.close()
+        next(behind)
+        seconds.append(time.monotonic() - began)
+        assert talking.answer is not None
+        assert talking.answer.finish == "cancelled"
+        assert list(talking) == []
+        list(behind)
+    assert min(seconds) < 0.2
+    assert shared.load().cancelled_total == 3
 
 
 @pytest.mark.parametrize("how", ["closed", "forgotten"])

@@ -668,9 +668,8 @@ def test_pictures_that_are_too_large_are_told_so(visit: Visit) -> None:
         for _ in range(4):
             yield b"\0" * 2**20
 
-    for kind in ("image/jpeg", "multipart/form-data; boundary=b"):
-        answer = visit.post("images", content=endless(), headers={"Content-Type": kind})
-        assert answer.status_code in (400, 413)
+    answer = visit.post("images", content=endless(), headers={"Content-Type": "image/jpeg"})
+    assert answer.status_code == 413
     large = visit.post("images", content=b"\xff\xd8\xff" + b"\0" * MOST)
     assert large.status_code == 413 and large.json()["error"]["code"] == "too_large"
     bomb = BytesIO()
