@@ -27,8 +27,9 @@ from assistant.api.widget.bodies import read_picture
 from assistant.api.widget.origins import Origins
 from assistant.api.widget.rates import Pace, Rates, network
 from assistant.api.widget.tokens import BadTokenError, Tokens, kept_secret
-from assistant.errors import BusyError, InputError, StoreError
+from assistant.errors import BusyError, InputError, StoreError, WeightsError
 from assistant.settings import Settings, get_settings
+from assistant.store import Exchange, Store
 from assistant.widget import FOLDER, PARTS, script
 from tests.scripted_desk import LONG, NOTE, ORIGIN, RETURNS, Counter
 from tests.scripted_widget import scripted_service
@@ -241,6 +242,20 @@ def test_origins_that_may_not(origin: str, desk: Any) -> None:
     assert answer.status_code == 403
     assert answer.json()["error"]["code"] == "origin_not_allowed"
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [("localhost", True), ("127.0.0.1", True), ("[::1]", True), ("mylaptop", True),
+     ("evil.example", False), ("192.0.2.7", False)],
+)  # fmt: skip
+def test_a_name_that_was_made_to_lead_here_is_no_page_of_ours(name: str, allowed: bool) -> None:
+    origins = Origins(("https://shop.example",))
+    tenant = origins.tenant(f"http://{name}:8000", f"{name}:8000", "127.0.0.1")
+    assert tenant == ("" if allowed else None)
+    assert origins.tenant(f"http://{name}:8000", f"{name}:8000", "192.0.2.1") == ""
+    # a proxy on the same machine: such a site is named in the settings
+    assert origins.tenant("https://shop.example", "shop.example", "127.0.0.1") == ""
 
 
 def test_a_browser_is_told_which_origin_may_read(desk: Any, visit: Visit) -> None:
@@ -476,6 +491,38 @@ def test_an_answer_that_nobody_reads_ends(
     wait(lambda: widget.service.running == 0)
 
 
+def test_an_answer_of_another_process_is_waited_for(desk: Any, visit: Visit) -> None:
+    client, service, counter = desk
+    counter.delay = 0.03
+    widget = client.app.state.widget
+    me = widget.tokens.read(visit.token)
+    threads = widget.threads(me)
+    id = "9" * 32
+    answers.Answers(service).ask(me, visit.thread, id, "How do I return something?", [], threads)
+    here = widget.answers.ask(me, visit.thread, id, "How do I return something?", [], threads)
+    assert isinstance(here, Exchange) and here.state == "streaming"
+    last = visit.said("How do I return something?", id=id)["message"]
+    assert last["state"] == "done" and RETURNS.rstrip(".") in last["answer"]
+    assert len(visit.messages()["messages"]) == 1
+
+
+def test_a_thread_is_made_once_under_an_id_of_ones_own(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    with Store.open(settings) as one, Store.open(settings) as other:
+        makers = [
+            threading.Thread(target=store.ensure_thread, args=("a" * 32,), kwargs={"tenant": "x"})
+            for store in (one, other, one, other)
+        ]
+        for maker in makers:
+            maker.start()
+        for maker in makers:
+            maker.join()
+        assert [thread.id for thread in one.threads(tenant="x")] == ["a" * 32]
+        assert one.threads() == []
+        with pytest.raises(StoreError):
+            one.ensure_thread("../secret")
+
+
 def test_a_person_answers_in_the_same_conversation(desk: Any, visit: Visit) -> None:
     service = desk[1]
     told = visit.ask("I want to talk to a human")
@@ -519,14 +566,31 @@ def test_a_full_server_says_when_and_forgets_the_question(
 def test_what_goes_wrong_inside_is_one_sentence(
     desk: Any, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    secret = "the secret /place/of/it"
+    troubles: list[Exception] = [ZeroDivisionError(secret), StoreError(secret)]
+    troubles.append(WeightsError(secret))
+
     def broken(*_: Any, **__: Any) -> Iterator[Any]:
-        raise ZeroDivisionError("secret of the inside")
+        raise troubles.pop()
         yield
 
     with monkeypatch.context() as patch:
         patch.setattr(desk[1].agent(""), "ask", broken)
-        message = visit.said("How do I return something?")["message"]
-    assert message["state"] == "failed" and "secret" not in json.dumps(message)
+        while troubles:
+            told = visit.ask("How do I return something?")
+            assert told[-1]["message"]["state"] == "failed" and "secret" not in json.dumps(told)
+
+    def unreadable(*_: Any, **__: Any) -> Any:
+        raise StoreError(secret)
+
+    monkeypatch.setattr(desk[1].store, "thread", unreadable)
+    monkeypatch.setattr(desk[1].store, "threads", unreadable)
+    for answer in (
+        visit.get("thread", params={"thread": visit.thread}),
+        visit.post("messages", json=visit.question("And now?")),
+    ):
+        assert answer.status_code == 503 and "secret" not in answer.text
+        assert answer.json()["error"]["code"] == "unavailable"
 
 
 def test_text_of_ill_will_stays_text(visit: Visit) -> None:

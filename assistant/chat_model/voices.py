@@ -79,7 +79,7 @@ class Voices:
         Raises:
             SightdeskError: it cannot be loaded.
         """
-        key = (given, base, adapter)
+        key = (given, base, adapter, settings)
         with self._guard:
             if key not in self._own:
                 voice = self._loaded(given, base, adapter, settings)

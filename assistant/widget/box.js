@@ -188,6 +188,7 @@ class Box {
   press() {
     if (this.busy) this.acts.stop();
     else this.send();
+    if (!this.frame.narrow.matches) this.text.focus();
   }
 
   send() {
@@ -233,7 +234,8 @@ class Box {
 
   refresh() {
     const empty = this.text.value.trim() === "" && this.photos.length === 0;
-    this.button.disabled = empty && !this.busy;
+    // Not `disabled`: it would drop the focus that is on it.
+    this.button.setAttribute("aria-disabled", String(empty && !this.busy));
     this.tray.hidden = this.photos.length === 0;
     const shown = this.photos.map((photo) => photo.node);
     if (

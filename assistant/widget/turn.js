@@ -189,7 +189,7 @@ class Turn {
       found.push(list);
     }
     if (message.state === "failed") {
-      found.push(el("p", { className: "note bad" }, message.error || say("failed")));
+      found.push(el("p", { className: "note bad" }, say("failed")));
     } else if (message.state === "stopped") {
       found.push(el("p", { className: "note" }, say("stopped")));
     }

@@ -17,7 +17,7 @@ QUESTIONS: Final = (
     "How do I return something that I have not opened?",
     "I would like to talk to a person, please.",
 )
-DESKTOP: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 820}}
+DESKTOP: Final[dict[str, Any]] = {"viewport": {"width": 1200, "height": 880}}
 PHONE: Final[dict[str, Any]] = {
     "viewport": {"width": 390, "height": 800}, "device_scale_factor": 2, "has_touch": True,
     "is_mobile": True,

@@ -147,6 +147,7 @@ class Answer:
         except BusyError as error:
             self._take_back(error)
         except SightdeskError as error:
+            _LOG.warning("An answer of the widget failed: %s", error)
             self._end("failed", str(error))
         except Exception:
             _LOG.exception("An answer of the widget failed")
@@ -211,7 +212,7 @@ class Answer:
             last = done(self.own, self.exchange.id, self._threads)
         except StoreError as trouble:
             _LOG.warning("An answer of the widget could not be kept: %s", trouble)
-            last = {"type": "error", "code": "unavailable", "message": str(trouble)}
+            last = {"type": "error", "code": "unavailable", "message": _WRONG}
         with self._guard:
             self._over = True
             self._tell(last)

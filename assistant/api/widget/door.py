@@ -7,6 +7,7 @@ the script can say why.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI, Request
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from assistant.api.service import Service
 
 API: Final = "/widget/v1/"
+MOST_DECODED: Final = 2
+"""Pictures that are opened at the same time; each may take 200 MB for a moment."""
+
 _PREFLIGHT_S: Final = "600"
 _METHODS: Final = "GET, POST, OPTIONS"
 _HEADERS: Final = "Authorization, Content-Type"
@@ -37,6 +41,7 @@ class Widget:
 
     Attributes:
         tokens, origins, rates, answers: see their modules.
+        decoding: room for a picture that is being opened.
     """
 
     def __init__(self, service: Service) -> None:
@@ -46,10 +51,17 @@ class Widget:
         self.origins = Origins(service.settings.widget_origins)
         self.rates = Rates()
         self.answers = Answers(service)
+        self.decoding = asyncio.Semaphore(MOST_DECODED)
 
     def close(self) -> None:
         """Stop the answers that are being written."""
         self.answers.close()
+
+    def allows(self, scope: Scope) -> str | None:
+        """The tenant that the page of a request asks; None where its origin may not."""
+        headers = Headers(scope=scope)
+        server = str((scope.get("server") or ("",))[0])
+        return self.origins.tenant(headers.get("origin", ""), headers.get("host", ""), server)
 
     def tenant(self, request: Request) -> tuple[str, str]:
         """The tenant that a page's origin asks, and the origin.
@@ -57,12 +69,10 @@ class Widget:
         Raises:
             ApiError: 403, the page's origin is not allowed.
         """
-        headers = request.headers
-        origin = headers.get("origin", "")
-        tenant = self.origins.tenant(origin, headers.get("host", ""))
+        tenant = self.allows(request.scope)
         if tenant is None:
             raise _foreign()
-        return tenant, origin
+        return tenant, request.headers.get("origin", "")
 
     def visitor(self, request: Request) -> Visitor:
         """Whose token a request carries.
@@ -126,10 +136,7 @@ class WidgetDoor:
             return
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        allowed = (
-            origin is not None
-            and self._widget.origins.tenant(origin, headers.get("host", "")) is not None
-        )
+        allowed = self._widget.allows(scope) is not None
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":

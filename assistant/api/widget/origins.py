@@ -1,13 +1,17 @@
 """Which web sites may show the widget, and for which tenant.
 
 An origin is compared as a whole: no wildcard, no suffix, no ``null``. The server's own pages may
-always, which are told by the ``Host`` that the browser sent, so that it holds behind a proxy too.
+always, which are told by the ``Host`` that the browser sent, so that it holds behind a proxy too. A
+server on its own machine alone believes only names that nobody else can have, since any page may
+have its own name lead here (DNS rebinding).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
+
+from assistant.api.auth import is_loopback
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -25,18 +29,25 @@ class Origins:
             origin, _, tenant = text.partition("=")
             self._tenants[_normal(origin)] = tenant
 
-    def tenant(self, origin: str, host: str) -> str | None:
+    def tenant(self, origin: str, host: str, server: str = "") -> str | None:
         """Whose desk a page of `origin` asks; None where it may not.
 
         Args:
             host: the ``Host`` header of the request.
+            server: the address that was called.
         """
         normal = _normal(origin)
         if not normal:
             return None
         if normal in self._tenants:
             return self._tenants[normal]
-        return "" if _place(normal) == _place(f"{urlsplit(normal).scheme}://{host}") else None
+        place = _place(normal)
+        if place != _place(f"{urlsplit(normal).scheme}://{host}"):
+            return None
+        name = place[0] or ""
+        if is_loopback(server) and not is_loopback(name) and ("." in name or ":" in name):
+            return None
+        return ""
 
 
 def _normal(origin: str) -> str:

@@ -6,9 +6,10 @@ They are the script's own and may change with it, so the page of the API does no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -35,7 +36,7 @@ from assistant.api.widget.rates import (
     SESSIONS_ADDRESS,
 )
 from assistant.api.widget.tokens import LIVES_S, Visitor
-from assistant.errors import StoreError
+from assistant.errors import AdapterError, StoreError, WeightsError
 from assistant.images import open_image
 from assistant.store import StoredImage
 
@@ -46,11 +47,12 @@ _SMALL_BODY: Final = 4_096
 _CHAR_BYTES: Final = 12
 """As many bytes a character of JSON can take, written as two escapes."""
 
-_MOST_DECODED: Final = 2
 _STREAM_HEADERS: Final = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 
+_LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
 router = APIRouter(prefix=API.rstrip("/"), include_in_schema=False)
-_decoding = asyncio.Semaphore(_MOST_DECODED)
 
 
 @router.post("/session")
@@ -95,7 +97,7 @@ async def messages(request: Request) -> StreamingResponse:
     running = widget.answers.running(visitor, body.thread)
     if running is None or running.message_id != body.message_id:
         widget.count("message", request, visitor, MESSAGES_VISITOR, MESSAGES_ADDRESS)
-    found = await asyncio.to_thread(
+    found = await _in_thread(
         widget.answers.ask,
         visitor,
         body.thread,
@@ -124,7 +126,7 @@ async def stop(request: Request) -> JSONResponse:
     running = widget.answers.running(visitor, body.thread)
     if running is None or running.ending or running.message_id != body.message_id:
         return JSONResponse({"stopped": False})
-    await asyncio.to_thread(running.stop)
+    await _in_thread(running.stop)
     return JSONResponse({"stopped": True})
 
 
@@ -138,7 +140,7 @@ async def thread(
     widget = _widget(request)
     visitor = widget.visitor(request)
     widget.count("read", request, visitor, READS_VISITOR, READS_ADDRESS)
-    found = await asyncio.to_thread(widget.threads(visitor).read, thread, after)
+    found = await _in_thread(widget.threads(visitor).read, thread, after)
     return JSONResponse(found)
 
 
@@ -154,8 +156,8 @@ async def add_image(request: Request) -> JSONResponse:
         image = open_image(data, settings=widget.settings, name="This file")
         return widget.service.store.put_image(image, name=name, tenant=visitor.tenant)
 
-    async with _decoding:
-        kept = await asyncio.to_thread(keep)
+    async with widget.decoding:
+        kept = await _in_thread(keep)
     return JSONResponse(
         {
             "id": widget.tokens.picture(visitor, kept.id),
@@ -175,7 +177,7 @@ async def image(request: Request, name: str, size: str = "full") -> Response:
     id = widget.tokens.picture_id(visitor, name[:200])
     if id is None:
         raise _no_picture()
-    data = await asyncio.to_thread(_picture, widget, visitor, id, size == "thumb")
+    data = await _in_thread(_picture, widget, visitor, id, size == "thumb")
     kind = "image/png" if data.startswith(b"\x89PNG") else "image/webp"
     headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
     return Response(data, media_type=kind, headers=headers)
@@ -195,6 +197,24 @@ def _picture(widget: Widget, visitor: Visitor, id: str, small: bool) -> bytes:
         return read(id, tenant=owner)
     except StoreError:
         raise _no_picture() from None
+
+
+async def _in_thread(work: Callable[..., T], *args: Any) -> T:
+    """What `work` returns; trouble of the inside, which names places on the server, is not told.
+
+    Raises:
+        ApiError: 503, the store or the model cannot be used.
+    """
+    try:
+        return await asyncio.to_thread(work, *args)
+    except (StoreError, WeightsError, AdapterError) as error:
+        _LOG.warning("The widget cannot be served: %s", error)
+        raise ApiError(
+            503,
+            "The chat is out of order; try again in a moment.",
+            code="unavailable",
+            headers={"Retry-After": "5"},
+        ) from error
 
 
 async def _events(first: Told, told: AsyncGenerator[Told, None]) -> AsyncIterator[bytes]:

@@ -1,7 +1,7 @@
 """A visitor's conversations as the script draws them: nothing of the inside of the desk.
 
-Passages and pictures that an answer rests on are shown; documents' names, arguments of tools and
-what tools told the model are not.
+Passages and pictures that an answer rests on are shown; documents' names, arguments of tools, what
+tools told the model and why something failed are not.
 """
 
 from __future__ import annotations
@@ -95,7 +95,6 @@ class Threads:
             "answer": exchange.answer,
             "by": "person" if by == "person" else "desk",
             "state": exchange.state,
-            "error": exchange.error,
             "failed": details.get("failed") is True,
             "outcome": outcome_of(details) if is_by_desk(exchange) else "",
             "ticket": ticket_of(details) or None,
