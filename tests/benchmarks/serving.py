@@ -3,7 +3,8 @@
     python -m tests.benchmarks.serving --clients 32 --seconds 600 --json
 
 Each client is a thread that holds conversations about its pictures (the demo shop's and made-up
-ones, now and then two at once): it asks, reads the answer as it comes, asks on, and begins anew.
+ones, now and then two at once): it asks, reads the answer as it comes, asks on, and begins anew
+as somebody else.
 
 - `alone`, `together`: tokens that were written a second for one client and for all; `ratio`. One
   client asks before and after the many, so that a change of the machine's pace shows in both;
@@ -25,6 +26,7 @@ import statistics
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -32,6 +34,7 @@ import torch
 from transformers import DynamicCache
 
 from assistant.batching import Load, SharedEngine
+from assistant.batching import client as who
 from assistant.cli.progress import show_progress
 from assistant.engine import Engine, Sampling, Turn
 from assistant.engine.decoding import end_tokens
@@ -95,9 +98,13 @@ def converse(
 ) -> None:
     """One client, until the time is over."""
     chance = random.Random(number)
-    tenant = f"client {number}"
+    who.set(f"client {number}")
     try:
-        while time.perf_counter() < until:
+        for visit in count():
+            # Each conversation is a new visitor's, whose pictures nobody has seen before.
+            tenant = f"client {number}, visit {visit}"
+            if time.perf_counter() >= until:
+                return
             mine = chance.sample(shown, 2 if chance.random() < 0.2 else 1)
             seen = engine.encode_images(mine, tenant=tenant)
             ids = tuple(image.id for image in seen)
@@ -164,9 +171,9 @@ class Judge:
         in two (what the cache has, and the rest), as the engine alone reads: each rounds in its own
         way, by up to 0.5 here, and what they do not agree upon is rounding.
         """
-        count = len(said.prompt)
+        length = len(said.prompt)
         found = self._gap(said, ())
-        for parts in ((count,), (count // 2, count - count // 2), (5, count - 5)):
+        for parts in ((length,), (length // 2, length - length // 2), (5, length - 5)):
             if found >= CLOSE:
                 found = min(found, self._gap(said, parts))
         return found
