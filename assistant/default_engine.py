@@ -10,7 +10,7 @@ import threading
 import weakref
 from typing import Any
 
-from assistant.settings import Settings, get_settings
+from assistant.settings import Settings, get_settings, with_given
 
 _loading = threading.Lock()
 _engines: weakref.WeakValueDictionary[Settings, Any] = weakref.WeakValueDictionary()
@@ -29,9 +29,7 @@ def default_engine(
     Raises:
         SightdeskError: it cannot be loaded.
     """
-    settings = settings or get_settings()
-    named = {"base": base, "adapter": adapter}
-    settings = settings.model_copy(update={k: v for k, v in named.items() if v is not None})
+    settings = with_given(settings or get_settings(), base=base, adapter=adapter)
     with _loading:
         engine = _engines.get(settings)
         if engine is None:

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from assistant.errors import AdapterError
+from assistant.errors import AdapterError, InputError
+from assistant.prompts import spoken_label
 
 TOP: Final = 5
 MOST_LABELS: Final = 10_000
@@ -53,6 +54,40 @@ class Labelled:
             "confidence": round(self.confidence, 4),
             "scores": [[name, round(share, 4)] for name, share in self.scores],
         }
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Whether a label can be given from this probability on; None is any's own.
+
+    Raises:
+        InputError: it is none.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise InputError(f"threshold is {threshold}; give a value between 0 and 1.")
+
+
+def checked_list(labels: Sequence[str], most: int, too_many: str) -> list[str]:
+    """A list to choose from, each label once.
+
+    Args:
+        most: labels that it may have.
+        too_many: what to say where it has more or none; ``{count}`` is how many.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    if isinstance(labels, str):
+        raise InputError("The labels are one text; give a list of them.")
+    wanted = list(dict.fromkeys(labels))
+    if not wanted or len(wanted) > most:
+        raise InputError(too_many.format(count=len(wanted)))
+    for name in wanted:
+        if not spoken_label(name).strip() or len(name) > LONGEST_LABEL:
+            raise InputError(
+                f"The label {name[:40]!r} cannot be used; give words, {LONGEST_LABEL} characters "
+                "at most."
+            )
+    return wanted
 
 
 @dataclass(frozen=True)

@@ -261,6 +261,13 @@ def _origin(text: str) -> str:
     return f"{parts.scheme}://{name}" if usual else f"{parts.scheme}://{name}:{port}"
 
 
+def with_given(settings: Settings, **given: Any) -> Settings:
+    """The settings with what was given in their place; None is what was not."""
+    return settings.model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
+
+
 def is_elsewhere(base: str) -> bool:
     """Whether a base is a model of another server."""
     return base.strip().lower().startswith(ELSEWHERE)

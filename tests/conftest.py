@@ -6,10 +6,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assistant.settings import get_settings
+from tests.chromium import open_browser
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,6 +54,13 @@ def isolated_home(
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium of the tests that drive one."""
+    with open_browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "llava": ("quantize", "vision"),
     "rerank": (),
     "evidence": ("errors", "prompts"),
-    "labelling": ("errors",),
+    "labelling": ("errors", "prompts"),
     "engine": ("fingerprint", "evidence", "images", "labelling", "llava", "prompts", "rerank"),
     "batching": ("closing", "engine"),
     "remote": ("batching", "closing"),

@@ -27,6 +27,7 @@ from assistant.images import open_image
 from assistant.languages import say as say_in
 from assistant.settings import get_settings
 from assistant.store import Exchange, Store
+from assistant.telling import Step, Telling, citations_of, outcome_of, past_of, steps_of
 from tests.scripted_desk import LABEL, NOTE, ORIGIN, RETURNS, SEEN, Counter, fill
 from tests.scripted_page import ScriptedEngine
 from tests.test_knowledge.conftest import BagOfWords
@@ -34,7 +35,6 @@ from tests.test_ui import desk_of, labels, open_page, press, said, send
 from ui.agent_exchange import as_html
 from ui.engine_room import AgentRoom, EngineRoom
 from ui.session import get_agents
-from ui.telling import Step, Telling, citations_of, outcome_of, past_of, steps_of
 from ui.trace import doing, done, summary
 from ui.words import Words
 

@@ -11,7 +11,7 @@ import pytest
 
 from assistant.settings import Settings
 from assistant.store import Store
-from tests.chromium import Visitor, free_port, open_browser, serve
+from tests.chromium import Visitor, free_port, serve
 from tests.scripted_desk import ORIGIN, RETURNS
 from tests.scripted_page import HOSTILE
 
@@ -19,12 +19,6 @@ pytestmark = pytest.mark.browser
 
 PHONE: Any = {"width": 375, "height": 720}
 WHERE = "Where does this come from?"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -10,18 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.chromium import Visitor, open_browser, serve_scripted
+from tests.chromium import Visitor, serve_scripted
 from tests.scripted_page import HOSTILE
 
 pytestmark = pytest.mark.browser
 
 PHONE = {"width": 375, "height": 720}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

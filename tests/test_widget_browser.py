@@ -16,7 +16,7 @@ from PIL import Image
 
 from assistant.settings import Settings
 from assistant.store import Store
-from tests.chromium import free_port, open_browser, serve
+from tests.chromium import free_port, serve
 from tests.scripted_desk import ORIGIN, RETURNS
 from tests.scripted_page import HOSTILE
 
@@ -92,12 +92,6 @@ def shop_of(desk: str, port: int) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

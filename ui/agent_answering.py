@@ -16,9 +16,9 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from assistant.errors import InputError, SightdeskError
+from assistant.telling import BY, Telling, past_of
 from ui.answering import Written, keep
 from ui.scratch import Scratch
-from ui.telling import BY, Telling, past_of
 
 if TYPE_CHECKING:
     from assistant.agent import Agent, Event, Past

@@ -15,15 +15,15 @@ import streamlit as st
 
 from assistant.errors import SightdeskError
 from assistant.store import Store
+from assistant.telling import citations_of, outcome_of, steps_of, ticket_of
 from ui.plain import escape_markdown, label
-from ui.telling import citations_of, outcome_of, steps_of, ticket_of
 from ui.trace import doing, draw_trace
 
 if TYPE_CHECKING:
     from assistant.sources import Source
     from assistant.store import Exchange, Ticket
+    from assistant.telling import Telling
     from ui.desk import Desk
-    from ui.telling import Telling
     from ui.words import Words
 
 _MARKS: Final = re.compile(r"\s*\[\d{1,3}\](?:\s*\[\d{1,3}\])*")

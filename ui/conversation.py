@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assistant.prompts import DESCRIBE
-from ui.telling import is_by_desk, without_marks
+from assistant.telling import is_by_desk, without_marks
 
 if TYPE_CHECKING:
     from assistant.engine import Turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ui.telling import is_by_desk, outcome_of, steps_of, ticket_of
+from assistant.telling import is_by_desk, outcome_of, steps_of, ticket_of
 from ui.trace import done
 
 if TYPE_CHECKING:

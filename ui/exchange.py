@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from assistant.errors import SightdeskError
+from assistant.telling import is_by_desk
 from ui.agent_answering import write_reply
 from ui.agent_exchange import LiveReply, draw_reply, fixed
 from ui.answering import write_answer
@@ -15,7 +16,6 @@ from ui.evidence import read as read_evidence
 from ui.plain import escape_markdown, name_model, one_line
 from ui.replies import draw_by_person, is_by_person
 from ui.session import desk_answers, get_agents, get_room
-from ui.telling import is_by_desk
 from ui.troubles import draw_error
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from assistant.errors import SightdeskError
+from assistant.telling import citations_of
 from ui.plain import escape_markdown
 from ui.session import get_agents
-from ui.telling import citations_of
 
 if TYPE_CHECKING:
     from assistant.knowledge import Passage

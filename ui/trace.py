@@ -10,7 +10,7 @@ import streamlit as st
 from ui.plain import escape_markdown, one_line
 
 if TYPE_CHECKING:
-    from ui.telling import Step
+    from assistant.telling import Step
     from ui.words import Words
 
 ICONS: Final = {

@@ -13,6 +13,7 @@ from assistant.api.chat_messages import Conversation
 from assistant.api.errors import ApiError
 from assistant.api.forms import checked_schema
 from assistant.desk_prompts import CALL
+from assistant.telling import without_marks
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk
@@ -28,7 +29,6 @@ FORM_TOKENS: Final = 1024
 MOST_TOKENS: Final = 4096
 """Of any answer: who asks for more gets as many."""
 
-_MARKS: Final = re.compile(r"\s*\[\d{1,3}\]")
 _HERMES: Final = re.compile(r'<tool_call>\{"name": "([^"]*)"(?:, "arguments": (.*))?', re.DOTALL)
 _DESK: Final = re.compile(rf"{re.escape(CALL)}(\S+) (.*)", re.DOTALL)
 _LEAST_TOP_P: Final = 1e-4
@@ -177,14 +177,14 @@ def _written(model: Any, conversation: Conversation, *, marks: bool) -> Generato
                 text, held = _unmarked(text)
             if text:
                 yield Said(text)
-    if held.strip() and not _MARKS.fullmatch(held):
+    if held.strip():
         yield Said(held)
     yield _end(last)
 
 
 def _unmarked(text: str) -> tuple[str, str]:
     """Text without the numbers of sources, and what may become such a number."""
-    text = _MARKS.sub("", text)
+    text = without_marks(text)
     open_ = re.search(r"\s*(\[\d{0,3})?$", text)
     place = open_.start() if open_ is not None else len(text)
     return text[:place], text[place:]

@@ -53,11 +53,6 @@ class Load:
     step_seconds_total: float = 0.0
     largest: int = 0
 
-    @property
-    def mean_batch(self) -> float:
-        """Answers in a pass, on average."""
-        return self.rows_total / self.steps_total if self.steps_total else 0.0
-
 
 @dataclass
 class Figures:

@@ -23,8 +23,8 @@ from assistant.closing import Closing
 from assistant.engine import Answer, Constraint, EncodedImage, Engine, Sampling, Stream, Turn
 from assistant.engine.adapters import Adapter
 from assistant.engine.lock import client
-from assistant.engine.values import GREEDY
-from assistant.errors import BusyError, InputError
+from assistant.engine.values import GREEDY, one_for_each
+from assistant.errors import BusyError
 from assistant.images import LoadedImage
 from assistant.settings import Settings, get_settings
 
@@ -190,12 +190,7 @@ class SharedEngine(Closing):
 
         With a seed, each conversation draws by a seed of its own, the first one by the one given.
         """
-        named = [adapter] * len(conversations) if adapters is None else list(adapters)
-        if len(named) != len(conversations):
-            raise InputError(
-                f"There are {len(named)} adapters for {len(conversations)} conversations; give one "
-                "for each."
-            )
+        named = one_for_each(conversations, adapter, adapters)
         if sampling.beams > 1:
             with self._call(tenant):  # one after the other: others have the model in between
                 return [

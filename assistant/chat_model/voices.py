@@ -12,7 +12,7 @@ from assistant.adapter_files import find_adapter, is_number, known_adapters
 from assistant.chat_model.desk_form import UNASKED_FROM, UNKNOWN_FROM
 from assistant.default_engine import default_engine
 from assistant.errors import AdapterError, WeightsError
-from assistant.settings import Settings
+from assistant.settings import Settings, is_elsewhere
 
 AGENT_ADAPTER: Final = "agent"
 """The adapter that the embedded model runs the desk with."""
@@ -99,7 +99,8 @@ class Voices:
             SightdeskError: there is none of that name.
         """
         engine = self.known(given)
-        if engine is None and (name in known_adapters(settings) or _is_elsewhere(settings)):
+        # Only a server itself knows what it has.
+        if engine is None and (name in known_adapters(settings) or is_elsewhere(settings.base)):
             engine = own().engine
         if engine is not None:
             if name == engine.name:
@@ -142,11 +143,6 @@ class Voices:
         if self._given is None or self._given[0] != given:
             self._given = (given, given())
         return self._given[1]
-
-
-def _is_elsewhere(settings: Settings) -> bool:
-    """Whether the settings name a server, of which only itself knows what it has."""
-    return settings.base.startswith("openai:")
 
 
 def _by_name(base: str | None, adapter: str | None, settings: Settings) -> Any:

@@ -17,7 +17,7 @@ import typer
 
 from assistant.cli.answers import AdapterOption, BaseOption, QuantizeOption
 from assistant.errors import InputError
-from assistant.settings import Settings, get_settings
+from assistant.settings import Settings, get_settings, with_given
 
 if TYPE_CHECKING:
     from assistant.api.service import Service
@@ -64,7 +64,7 @@ def mcp(
     if config:
         typer.echo(json.dumps(_client_config(http, host, port), indent=2))
         return
-    settings = _settings(base, quantize)
+    settings = with_given(get_settings(), base=base, quantize=quantize)
     if adapter is not None:
         from assistant.adapter_files import find_adapter
 
@@ -207,12 +207,6 @@ def _stoppable() -> Any:
     from assistant.api.watch import stoppable
 
     return stoppable()
-
-
-def _settings(base: str | None, quantize: Any) -> Settings:
-    given = {"base": base, "quantize": quantize}
-    changed = {name: value for name, value in given.items() if value is not None}
-    return get_settings().model_copy(update=changed)
 
 
 def _folder(path: Path) -> Path:

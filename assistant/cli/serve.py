@@ -15,10 +15,11 @@ import typer
 from assistant.cli.answers import AdapterOption, BaseOption, QuantizeOption
 from assistant.cli.progress import show_progress
 from assistant.errors import InputError
-from assistant.settings import Settings, get_settings
+from assistant.settings import get_settings, with_given
 
 if TYPE_CHECKING:
     import uvicorn
+    from pydantic import SecretStr
 
     from assistant.api.service import Service
 
@@ -51,7 +52,13 @@ def serve(
     ] = 20.0,
 ) -> None:
     """Serve the models and the support desk over HTTP, as OpenAI does; Ctrl+C ends it."""
-    settings = _settings(api_key, base, adapter, quantize)
+    settings = with_given(
+        get_settings(),
+        api_key=_checked_key(api_key),
+        base=base,
+        adapter=adapter,
+        quantize=quantize,
+    )
     from assistant.api import auth
     from assistant.api.app import create_app, server_options
     from assistant.api.service import Service
@@ -75,26 +82,19 @@ def serve(
         listening.close()
 
 
-def _settings(
-    api_key: str | None, base: str | None, adapter: str | None, quantize: str | None
-) -> Settings:
-    """The settings with what the command's options say.
+def _checked_key(api_key: str | None) -> SecretStr | None:
+    """The key of ``--api-key``.
 
     Raises:
-        InputError: an option that cannot be used.
+        InputError: it cannot be used.
     """
     from pydantic import SecretStr
 
-    settings = get_settings()
-    changes: dict[str, Any] = {}
-    if api_key is not None:
-        if not api_key.strip() or not api_key.isascii() or not api_key.isprintable():
-            raise InputError("The key of --api-key is empty or has signs that no header may have.")
-        changes["api_key"] = SecretStr(api_key.strip())
-    for name, value in (("base", base), ("adapter", adapter), ("quantize", quantize)):
-        if value is not None:
-            changes[name] = value
-    return settings.model_copy(update=changes)
+    if api_key is None:
+        return None
+    if not api_key.strip() or not api_key.isascii() or not api_key.isprintable():
+        raise InputError("The key of --api-key is empty or has signs that no header may have.")
+    return SecretStr(api_key.strip())
 
 
 def listen(host: str, port: int) -> socket.socket:

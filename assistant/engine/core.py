@@ -28,7 +28,16 @@ from assistant.engine.holder import Holder
 from assistant.engine.loading import load_ground
 from assistant.engine.prompt import Prompt
 from assistant.engine.streams import Stream, Words
-from assistant.engine.values import GREEDY, Answer, EncodedImage, Gaze, Mode, Sampling, Turn
+from assistant.engine.values import (
+    GREEDY,
+    Answer,
+    EncodedImage,
+    Gaze,
+    Mode,
+    Sampling,
+    Turn,
+    one_for_each,
+)
 from assistant.errors import InputError
 from assistant.images import LoadedImage
 from assistant.labelling import TOP, Labelled, LabelScores
@@ -251,12 +260,7 @@ class Engine(Holder):
         Raises:
             InputError: as for `stream`, or there are not as many adapters as conversations.
         """
-        named = [adapter] * len(conversations) if adapters is None else list(adapters)
-        if len(named) != len(conversations):
-            raise InputError(
-                f"There are {len(named)} adapters for {len(conversations)} conversations; give one "
-                "for each."
-            )
+        named = one_for_each(conversations, adapter, adapters)
         if len(conversations) == 1:
             ((turns, images),) = conversations
             return [

@@ -21,11 +21,27 @@ if TYPE_CHECKING:
     from assistant.engine.core import Engine
 
 _BEAM_CANDIDATES, _DRAWN_CANDIDATES = 4, 6
-_SAMPLING: Final = {
+SAMPLING: Final = {
     "greedy": GREEDY,
     "beam": Sampling(beams=4),
     "sample": Sampling(temperature=0.7, top_p=0.9),
 }
+
+
+def sampling_for(detail: Detail, mode: Mode, seed: int | None) -> Sampling | None:
+    """How a description is drawn; None where it is the best of several, drawn in two ways.
+
+    Raises:
+        InputError: there is no such detail or mode.
+    """
+    if detail not in DESCRIBE:
+        raise InputError(f"detail is {detail!r}; give one of: {', '.join(DESCRIBE)}.")
+    if mode == "rerank":
+        return None
+    if mode not in SAMPLING:
+        modes = ", ".join([*SAMPLING, "rerank"])
+        raise InputError(f"mode is {mode!r}; give one of: {modes}.")
+    return replace(SAMPLING[mode], seed=seed)
 
 
 def describe(
@@ -47,17 +63,12 @@ def describe(
     Raises:
         InputError: there is no such detail or mode.
     """
-    if detail not in DESCRIBE:
-        raise InputError(f"detail is {detail!r}; give one of: {', '.join(DESCRIBE)}.")
-    if mode == "rerank":
-        return _best_weighed(engine, images, detail, seed, engine.resolve(adapter))
-    sampling = _SAMPLING.get(mode)
+    sampling = sampling_for(detail, mode, seed)
     if sampling is None:
-        modes = ", ".join([*_SAMPLING, "rerank"])
-        raise InputError(f"mode is {mode!r}; give one of: {modes}.")
+        return _best_weighed(engine, images, detail, seed, engine.resolve(adapter))
     return engine.generate_batch(
         [_request(image, DESCRIBE[detail]) for image in images],
-        sampling=replace(sampling, seed=seed),
+        sampling=sampling,
         adapter=adapter,
     )
 
@@ -91,7 +102,7 @@ def weighed(
     """Different candidates for each picture, and what speaks for each."""
     engine.check_seen(images, adapter)
     prompts = [_prompt(engine, image, DESCRIBE[detail]) for image in images]
-    beam, drawn = _SAMPLING["beam"], replace(_SAMPLING["sample"], seed=seed)
+    beam, drawn = SAMPLING["beam"], replace(SAMPLING["sample"], seed=seed)
     likely = engine.search(prompts, beam, rows=[adapter] * len(prompts), answers=_BEAM_CANDIDATES)
     others = engine.draw_ids(
         prompts, drawn, rows=[adapter] * len(prompts), answers=_DRAWN_CANDIDATES

@@ -15,12 +15,13 @@ from assistant.engine.values import EncodedImage, Turn
 from assistant.errors import InputError
 from assistant.evidence import NOTABLE, TEMPERATURE, imagenet_names
 from assistant.labelling import (
-    LONGEST_LABEL,
     MOST_LABELS,
     TOP,
     Calibration,
     Labelled,
     LabelScores,
+    check_threshold,
+    checked_list,
     decide,
 )
 from assistant.prompts import LABEL_QUESTION, spoken_label
@@ -50,8 +51,7 @@ def label(
     Raises:
         InputError: no list, one that cannot be used, or a threshold out of range.
     """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise InputError(f"threshold is {threshold}; give a value between 0 and 1.")
+    check_threshold(threshold)
     chosen = engine.resolve(adapter)
     if labels is None and not chosen.labels:
         return recognise(engine, images, threshold=threshold, top=top)
@@ -144,18 +144,8 @@ def _checked(adapter: Adapter, labels: Sequence[str] | None) -> list[str]:
                 "labelled pictures."
             )
         return sorted(adapter.labels)
-    if isinstance(labels, str):
-        raise InputError("The labels are one text; give a list of them.")
-    wanted = list(dict.fromkeys(labels))
-    if not wanted or len(wanted) > MOST_LABELS:
-        raise InputError(f"There are {len(wanted)} labels; give between 1 and {MOST_LABELS:,}.")
-    for name in wanted:
-        if not spoken_label(name).strip() or len(name) > LONGEST_LABEL:
-            raise InputError(
-                f"The label {name[:40]!r} cannot be used; give words, {LONGEST_LABEL} characters "
-                "at most."
-            )
-    return wanted
+    too_many = f"There are {{count}} labels; give between 1 and {MOST_LABELS:,}."
+    return checked_list(labels, MOST_LABELS, too_many)
 
 
 def _head_weight(adapter: Adapter, images: Sequence[EncodedImage]) -> float:

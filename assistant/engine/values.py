@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -84,6 +85,23 @@ class Sampling:
 
 
 GREEDY = Sampling()
+
+
+def one_for_each(
+    conversations: Sequence[Any], adapter: str | None, adapters: Sequence[str | None] | None
+) -> list[str | None]:
+    """The adapter of each conversation of a batch: one for all, or one each.
+
+    Raises:
+        InputError: there are not as many adapters as conversations.
+    """
+    named = [adapter] * len(conversations) if adapters is None else list(adapters)
+    if len(named) != len(conversations):
+        raise InputError(
+            f"There are {len(named)} adapters for {len(conversations)} conversations; give one "
+            "for each."
+        )
+    return named
 
 
 @dataclass(frozen=True)

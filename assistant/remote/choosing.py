@@ -20,8 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from assistant.engine.values import EncodedImage, Sampling, Turn
-from assistant.errors import InputError
-from assistant.labelling import LONGEST_LABEL, Labelled
+from assistant.labelling import LONGEST_LABEL, Labelled, check_threshold, checked_list
 from assistant.prompts import spoken_label
 from assistant.remote import forms
 from assistant.remote.asking import request
@@ -118,27 +117,16 @@ def recognise(
 
 
 def _least(threshold: float | None) -> float:
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise InputError(f"threshold is {threshold}; give a value between 0 and 1.")
+    check_threshold(threshold)
     return SURE if threshold is None else threshold
 
 
 def _checked(labels: Sequence[str]) -> list[str]:
-    if isinstance(labels, str):
-        raise InputError("The labels are one text; give a list of them.")
-    wanted = list(dict.fromkeys(labels))
-    if not wanted or len(wanted) > MOST_LABELS:
-        raise InputError(
-            f"There are {len(wanted):,} labels; a model elsewhere takes between 1 and "
-            f"{MOST_LABELS}: give fewer, or use a base on this machine."
-        )
-    for name in wanted:
-        if not spoken_label(name).strip() or len(name) > LONGEST_LABEL:
-            raise InputError(
-                f"The label {name[:40]!r} cannot be used; give words, {LONGEST_LABEL} characters "
-                "at most."
-            )
-    return wanted
+    too_many = (
+        f"There are {{count:,}} labels; a model elsewhere takes between 1 and {MOST_LABELS}: give "
+        "fewer, or use a base on this machine."
+    )
+    return checked_list(labels, MOST_LABELS, too_many)
 
 
 def _body(model: str, image: EncodedImage, question: str, most: int) -> dict[str, Any]:

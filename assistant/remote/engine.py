@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from assistant.engine.constrained import Constraint
+from assistant.engine.describing import SAMPLING, sampling_for
 from assistant.engine.streams import Stream
-from assistant.engine.values import GREEDY, Answer, EncodedImage, Mode, Sampling, Turn
+from assistant.engine.values import GREEDY, Answer, EncodedImage, Mode, Sampling, Turn, one_for_each
 from assistant.errors import InputError, SightdeskError
 from assistant.labelling import TOP, Labelled
 from assistant.prompts import DESCRIBE, Detail
@@ -25,12 +26,6 @@ from assistant.weights import Progress
 
 FORM_TRIES: Final = 3
 """How often an answer that has not its form is asked for."""
-
-_SAMPLING: Final = {
-    "greedy": GREEDY,
-    "beam": Sampling(beams=4),
-    "sample": Sampling(temperature=0.7, top_p=0.9),
-}
 
 
 class RemoteEngine(RemoteHolder):
@@ -150,12 +145,7 @@ class RemoteEngine(RemoteHolder):
             InputError: as `Engine.generate_batch`.
             SightdeskError: one of them failed; the first of the failures.
         """
-        named = [adapter] * len(conversations) if adapters is None else list(adapters)
-        if len(named) != len(conversations):
-            raise InputError(
-                f"There are {len(named)} adapters for {len(conversations)} conversations; give one "
-                "for each."
-            )
+        named = one_for_each(conversations, adapter, adapters)
         bodies = [
             self._request(turns, images, sampling, name)
             for (turns, images), name in zip(conversations, named, strict=True)
@@ -213,20 +203,15 @@ class RemoteEngine(RemoteHolder):
         Raises:
             InputError: there is no such detail or mode.
         """
-        if detail not in DESCRIBE:
-            raise InputError(f"detail is {detail!r}; give one of: {', '.join(DESCRIBE)}.")
-        if mode == "rerank":
+        sampling = sampling_for(detail, mode, seed)
+        if sampling is None:
             return [
                 weighing.best(self.weighed(image, detail=detail, seed=seed, adapter=adapter))
                 for image in images
             ]
-        sampling = _SAMPLING.get(mode)
-        if sampling is None:
-            modes = ", ".join([*_SAMPLING, "rerank"])
-            raise InputError(f"mode is {mode!r}; give one of: {modes}.")
         return self.generate_batch(
             [([Turn("user", DESCRIBE[detail], (image.id,))], [image]) for image in images],
-            sampling=replace(sampling, seed=seed),
+            sampling=sampling,
             adapter=adapter,
         )
 
@@ -247,7 +232,7 @@ class RemoteEngine(RemoteHolder):
     ) -> list[tuple[Answer, Evidence]]:
         """The same with what each took."""
         turns = [Turn("user", DESCRIBE[detail], (image.id,))]
-        body = self._request(turns, [image], _SAMPLING["sample"], adapter)
+        body = self._request(turns, [image], SAMPLING["sample"], adapter)
         return weighing.weigh(self, body, seed)
 
     def label(
