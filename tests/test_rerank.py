@@ -92,7 +92,7 @@ def test_a_grey_picture_tells_nothing(engine: Engine) -> None:
 def test_a_candidate_that_was_cut_says_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine.model.generation_config, "eos_token_id", None)
     monkeypatch.setattr(
-        describing, "_SAMPLING", {"beam": Sampling(max_tokens=5, beams=4), "sample": WARM}
+        describing, "SAMPLING", {"beam": Sampling(max_tokens=5, beams=4), "sample": WARM}
     )
     (answer,) = engine.describe(engine.encode_images([tiny.picture(0)]), mode="rerank", seed=0)
     assert (answer.finish, answer.tokens) == ("length", 5)

@@ -72,6 +72,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_own_name(host: str) -> bool:
+    """Whether nobody else can have a name that led here: a foreign one may be made to (rebinding).
+
+    Names without a dot are those of one's own machine or network.
+    """
+    return is_loopback(host) or not ("." in host or ":" in host)
+
+
 def check_door(settings: Settings, store: Store, host: str) -> None:
     """Before a server starts to listen on a host.
 
@@ -223,8 +231,7 @@ def why_not_open(server: str | None, headers: dict[str, str], origins: tuple[str
         return "The server has no key and does not answer through a proxy"
     netloc = headers.get("host", "").strip().lower()
     host = netloc[1:].partition("]")[0] if netloc.startswith("[") else netloc.partition(":")[0]
-    # Names without a dot are those of one's own machine or network; nobody else can own one.
-    if not is_loopback(host) and ("." in host or ":" in host):
+    if not is_own_name(host):
         return "The server has no key and answers to the name localhost only"
     origin = headers.get("origin")
     own = origin is None or origin.lower().partition("://")[2] == netloc

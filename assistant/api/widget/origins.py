@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from assistant.api.auth import is_loopback
+from assistant.api.auth import is_loopback, is_own_name
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -44,10 +44,7 @@ class Origins:
         place = _place(normal)
         if place != _place(f"{urlsplit(normal).scheme}://{host}"):
             return None
-        name = place[0] or ""
-        if is_loopback(server) and not is_loopback(name) and ("." in name or ":" in name):
-            return None
-        return ""
+        return None if is_loopback(server) and not is_own_name(place[0] or "") else ""
 
 
 def _normal(origin: str) -> str:
