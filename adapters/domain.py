@@ -24,7 +24,7 @@ from rich.progress import Progress as Bar
 from rich.progress import TaskID
 from safetensors.torch import load_file, save_file
 
-from adapters.features import Progress, fused, pixel_values
+from adapters.features import Progress, pixel_values
 from adapters.mixture import PairSource
 from adapters.rows import Row, read_captions, read_labels
 from assistant.errors import InputError, SightdeskError
@@ -32,7 +32,7 @@ from assistant.evidence import Domain, spread
 from assistant.images import open_image
 from assistant.llava import ensure_embedded, load_base
 from assistant.settings import get_settings
-from assistant.vision import EfficientNetLiteModel
+from assistant.vision import EfficientNetLiteModel, fused
 
 # Chosen among others by AUROC on the first kinds of `tests.unlike` and folders of photos.
 DIMENSIONS: Final = 256

@@ -118,7 +118,7 @@ def evaluate_vqa(
     """
     from assistant.engine import Sampling, Turn  # imports torch, which takes seconds
 
-    rows = _with_pictures(read_questions(data), options)
+    rows = with_pictures(read_questions(data), options)
     sampling = Sampling(max_tokens=ANSWER_TOKENS)
 
     def ask(batch: Sequence[tuple[QuestionRow, EncodedImage]]) -> list[str]:
@@ -152,7 +152,7 @@ def evaluate_labels(
     Raises:
         DataError: also for a label with two coarse labels.
     """
-    rows = _with_pictures(read_labels(data), options)
+    rows = with_pictures(read_labels(data), options)
     matcher = metrics.LabelMatcher(_coarse_by_label(rows), known_labels)
 
     def label(batch: Sequence[tuple[LabelRow, EncodedImage]]) -> list[str]:
@@ -170,9 +170,9 @@ def check_data(kind: Literal["captions", "vqa", "labels"], data: Path, options: 
     if kind == "captions":
         _caption_rows(data, options)
     elif kind == "vqa":
-        _with_pictures(read_questions(data), options)
+        with_pictures(read_questions(data), options)
     else:
-        _coarse_by_label(_with_pictures(read_labels(data), options))
+        _coarse_by_label(with_pictures(read_labels(data), options))
 
 
 def _evaluate(
@@ -253,10 +253,10 @@ def _caption_rows(data: Path, options: Options) -> list[CaptionRow]:
         for text in row.references:
             if not metrics.tokenize_caption(text):
                 raise bad_row(row.where, f"the reference {text!r} has no words, write or remove it")
-    return _with_pictures(rows, options)
+    return with_pictures(rows, options)
 
 
-def _with_pictures(rows: list[RowT], options: Options) -> list[RowT]:
+def with_pictures(rows: list[RowT], options: Options) -> list[RowT]:
     """The rows, after a look whether their image files are there."""
     if not options.skip_bad:
         for row in rows:

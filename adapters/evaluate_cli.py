@@ -1,4 +1,4 @@
-"""`sightdesk evaluate captions|vqa|labels`: the command line over `adapters.evaluate`.
+"""`sightdesk evaluate captions|vqa|labels|retrieval`: the command line over `adapters.evaluate`.
 
 Progress goes to stderr, results to stdout: a table, or with ``--json`` one JSON object.
 """
@@ -123,6 +123,46 @@ def labels(
     with _session(base, adapter, quantize, options) as (engine, options):
         results = evaluate_labels(engine, data, options, known_labels=engine.labels)
     _show("labels", results, as_json)
+
+
+@evaluate_app.command("retrieval")
+def retrieval(
+    data: Data,
+    embedder: Annotated[
+        str | None,
+        typer.Option(
+            help="Directory or hub id of a CLIP-like model; by default the one that ships."
+        ),
+    ] = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    batch_size: BatchSize = 16,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Write the ten best here, one JSON object a query.")
+    ] = None,
+    skip_bad: SkipBad = False,
+    as_json: Json = False,
+) -> None:
+    """Recall at 1, 5 and 10 of captions and pictures that look for each other.
+
+    On rows {"image", "references": [...]}.
+    """
+    from adapters.evaluate import Options
+    from adapters.retrieval.judging import check_retrieval, evaluate_retrieval
+    from assistant.space import picture_embedder
+
+    options = Options(limit, seed, batch_size, predictions, skip_bad)
+    check_retrieval(data, options)
+    chosen = picture_embedder(embedder)
+    display = counting_bar()
+    with display:
+        task = display.add_task("Loading the model", total=None)
+
+        def evaluating(done: int, total: int) -> None:
+            display.update(task, description="Searching", completed=done, total=total)
+
+        results = evaluate_retrieval(chosen, data, replace(options, progress=evaluating))
+    _show("retrieval", results, as_json)
 
 
 @contextmanager

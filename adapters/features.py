@@ -6,7 +6,6 @@ changes the aspect too, and mirror by chance. The file is a memory map: training
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import random
@@ -17,29 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from assistant.errors import DataError
 from assistant.images import open_image
-from assistant.vision import ConvNorm, EfficientNetLiteModel
+from assistant.vision import EfficientNetLiteModel, fused
 
 Progress = Callable[[int, int], None]
 _BATCH = 8  # activations of eight pictures still fit the processor's caches; 32 take twice as long
-
-
-def fused(tower: EfficientNetLiteModel) -> EfficientNetLiteModel:
-    """A copy of the tower with batch norms folded into the convolutions: same output, faster."""
-    tower = copy.deepcopy(tower).float()
-    for module in tower.modules():
-        if isinstance(module, ConvNorm):
-            norm: Any = module.norm
-            module.conv.weight, module.conv.bias = fuse_conv_bn_weights(
-                module.conv.weight, None, norm.running_mean, norm.running_var, norm.eps,
-                norm.weight, norm.bias,
-            )  # fmt: skip
-            module.norm = nn.Identity()  # type: ignore[assignment]
-    return tower
 
 
 def jittered(pixels: Image.Image, rng: random.Random, size: int) -> Image.Image:

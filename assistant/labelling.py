@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from assistant.errors import AdapterError, InputError
 from assistant.prompts import spoken_label
+
+if TYPE_CHECKING:
+    import torch
 
 TOP: Final = 5
 MOST_LABELS: Final = 10_000

@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     """Directory or hub id of a sentence-transformers model that the knowledge is searched with;
     None means all-MiniLM-L6-v2, which comes with a package and knows English."""
 
+    picture_embedder: str | None = None
+    """Directory or hub id of a CLIP-like model that pictures are found with, such as
+    ``clip-ViT-B-32``, or a directory of ``sightdesk adapters train-space``; None means the one that
+    ships."""
+
     reranker: str | None = None
     """Directory or hub id of a cross-encoder that sorts what the search found; None: it is off."""
 

@@ -11,11 +11,13 @@ questions ask for both.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
@@ -213,6 +215,20 @@ class EfficientNetLiteModel(PreTrainedModel):
         """Logits ``[B, num_classes]`` of the pre-training classes from ``pooler_output``."""
         logits: torch.Tensor = self.classifier(pooled.to(self.classifier.weight.dtype))
         return logits
+
+
+def fused(tower: EfficientNetLiteModel) -> EfficientNetLiteModel:
+    """A copy of the tower with batch norms folded into the convolutions: same output, faster."""
+    tower = copy.deepcopy(tower).float()
+    for module in tower.modules():
+        if isinstance(module, ConvNorm):
+            norm: Any = module.norm
+            module.conv.weight, module.conv.bias = fuse_conv_bn_weights(
+                module.conv.weight, None, norm.running_mean, norm.running_var, norm.eps,
+                norm.weight, norm.bias,
+            )  # fmt: skip
+            module.norm = nn.Identity()  # type: ignore[assignment]
+    return tower
 
 
 def convert_checkpoint(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

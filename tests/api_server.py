@@ -15,15 +15,25 @@ from assistant.api.service import Service
 from assistant.cli.serve import listen
 from assistant.settings import Settings, get_settings
 from tests.test_knowledge.conftest import BagOfWords
+from tests.tiny_space import TinySpace
 
 
 @contextmanager
 def served(
-    engine: Any, *, settings: Settings | None = None, agent_model: Any = None, **options: Any
+    engine: Any,
+    *,
+    settings: Settings | None = None,
+    agent_model: Any = None,
+    picture_embedder: Any = None,
+    **options: Any,
 ) -> Iterator[Served]:
     """A server with an engine, and what is behind it."""
     with Service.open(
-        settings or get_settings(), engine=engine, agent_model=agent_model, embedder=BagOfWords()
+        settings or get_settings(),
+        engine=engine,
+        agent_model=agent_model,
+        embedder=BagOfWords(),
+        picture_embedder=picture_embedder or TinySpace("tiny-space@1"),
     ) as service:
         app = create_app(service)
         listening = listen("127.0.0.1", 0)

@@ -86,9 +86,11 @@ class Eyes:
 
 def install(eyes: Eyes) -> None:
     """Let services of this process use those eyes, no embedder's weights, and a scripted model."""
+    from assistant import space
     from assistant.api import service
     from assistant.knowledge import core
     from tests.test_knowledge.conftest import BagOfWords
+    from tests.tiny_space import TinySpace
 
     def made(progress: Callable[[str, float | None], None] | None) -> Eyes:
         gate = os.environ.get("SCRIPTED_GATE")
@@ -123,6 +125,8 @@ def install(eyes: Eyes) -> None:
     service.Service._open_agent = open_agent  # type: ignore[method-assign]
     service.Service.load = load  # type: ignore[method-assign]
     core.text_embedder = lambda *_: BagOfWords()  # type: ignore[assignment,attr-defined]
+    tiny = TinySpace()
+    space.picture_embedder = lambda *_: tiny  # type: ignore[assignment]
 
 
 def main(words: Sequence[str]) -> None:

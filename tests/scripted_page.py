@@ -181,9 +181,13 @@ def serve(engine: ScriptedEngine, port: int) -> None:
     from streamlit.web import bootstrap
 
     import assistant.engine
+    import assistant.space
     import ui.jobs
+    from tests.tiny_space import TinySpace
 
+    space = TinySpace()
     assistant.engine.Engine = engine  # type: ignore[assignment,misc]
+    assistant.space.picture_embedder = lambda *_, **__: space  # type: ignore[assignment]
     ui.jobs.sightdesk = lambda: (sys.executable, str(SIGHTDESK))
     options = {
         "server.port": port,

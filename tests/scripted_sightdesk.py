@@ -1,6 +1,7 @@
-"""Stands in for `sightdesk adapters train` and `evaluate`: the same files and words, no model.
+"""Stands in for `sightdesk adapters train`, `evaluate` and `index`: the same words, no model.
 
 python tests/scripted_sightdesk.py adapters train DATA --name NAME --preset quick --json
+python tests/scripted_sightdesk.py index FOLDER --json
 
 A step takes `SCRIPTED_STEP` seconds. Data whose name holds "broken" fail as the command would.
 """
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +127,29 @@ def evaluate(words: list[str]) -> int:
     return 0
 
 
+def index(words: list[str]) -> int:
+    """The real index with an embedder of colours; a report takes `SCRIPTED_STEP` seconds."""
+    from assistant.image_index import ImageIndex
+    from tests.tiny_space import TinySpace
+
+    stop = Stop()
+
+    def report(message: str, fraction: float | None) -> None:
+        print(f"{message} {fraction or 0:.0%}", file=sys.stderr, flush=True)
+        time.sleep(float(os.environ.get("SCRIPTED_STEP", "0")))
+
+    opened = ImageIndex.open(embedder=TinySpace())
+    done = opened.add(Path(words[1]), progress=report, cancelled=lambda: stop.asked)
+    if stop.asked:
+        raise Stopped
+    print(json.dumps({"folder": words[1], **asdict(done), "error": None}))
+    return 2 if done.troubles else 0
+
+
 def main(words: list[str]) -> int:
     try:
+        if words[0] == "index":
+            return index(words)
         return (train if words[1] == "train" else evaluate)(words)
     except SightdeskError as error:
         print(error, file=sys.stderr)

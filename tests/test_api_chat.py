@@ -358,7 +358,8 @@ def test_a_tools_result_is_answered_without_numbers(
 
 
 def test_models_are_listed(client: openai.OpenAI) -> None:
-    assert [m.id for m in client.models.list()] == ["embedded", "shop", "sightdesk-agent"]
+    listed = [m.id for m in client.models.list()]
+    assert listed == ["embedded", "shop", "sightdesk-agent", "tiny-space"]
     assert client.models.retrieve("shop").owned_by == "sightdesk"
     assert client.models.retrieve("sightdesk-agent").id == "sightdesk-agent"
     with pytest.raises(openai.NotFoundError):
@@ -366,7 +367,7 @@ def test_models_are_listed(client: openai.OpenAI) -> None:
 
 
 def test_another_base_is_called_by_its_name_and_embedded(model: openai.OpenAI) -> None:
-    assert [m.id for m in model.models.list()] == ["tiny", "sightdesk-agent"]
+    assert [m.id for m in model.models.list()] == ["tiny", "sightdesk-agent", "tiny-space"]
     for name in ("tiny", "embedded"):
         answer = model.chat.completions.create(
             model=name, messages=[{"role": "user", "content": "a"}], max_tokens=2

@@ -18,12 +18,13 @@ from adapters.data import report as report_module
 from adapters.data.form import Dataset, Example
 from adapters.data.formats import read_dataset
 from adapters.data.kinds import KINDS
-from adapters.data.near import groups, near_pairs, sketch
+from adapters.data.near import groups, near_pairs
 from adapters.data.pictures import Look, look_at, paths_of
 from adapters.data.report import render, write_report
 from adapters.data.splits import named_splits, split
 from adapters.data.validate import Report, validate
 from assistant.errors import DataError, InputError
+from assistant.sketch import sketch
 from tests.commands import invoke
 from tests.pictures import put, scene, write_rows
 

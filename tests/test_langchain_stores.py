@@ -25,14 +25,19 @@ from langchain_tests.unit_tests import EmbeddingsUnitTests, ToolsUnitTests
 from assistant.embeddings import ForeignEmbedder, TextEmbeddings, as_embedder, as_embeddings
 from assistant.engine import Engine
 from assistant.errors import ImageError, InputError, StoreError
+from assistant.image_index import Filter, ImageIndex, Note
+from assistant.image_retriever import ImageIndexRetriever
+from assistant.images import open_image
 from assistant.knowledge import Knowledge
 from assistant.retriever import KnowledgeRetriever
-from assistant.settings import Settings
+from assistant.settings import Settings, get_settings
 from assistant.store import Store
 from assistant.tools import TOOLS, Desk, HandOver, build_tools
 from assistant.vector_store import KnowledgeVectorStore
 from tests import tiny
+from tests.indexed_pictures import id_of, indexed
 from tests.test_store.conftest import postgres_server
+from tests.tiny_space import TinySpace
 
 __all__ = ["postgres_server"]
 
@@ -237,6 +242,61 @@ def test_a_retriever_of_no_knowledge_is_that_of_the_settings(tmp_path: Path) -> 
     Knowledge.open(tenant="shop").add(tmp_path / "milk.md")
     assert KnowledgeRetriever().invoke("milk") == []
     assert len(KnowledgeRetriever(tenant="shop").invoke("milk")) == 1
+
+
+# --- the retriever of pictures
+
+
+class TestImageRetriever(RetrieversIntegrationTests):
+    """Photos of an indexed folder."""
+
+    retriever_constructor = ImageIndexRetriever
+    retriever_query_example = "red, green, blue and black"
+
+    @pytest.fixture(autouse=True)
+    def of_photos(self, photo_index: ImageIndex) -> None:
+        self._index = photo_index
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"index": self._index, "threshold": 0.0}
+
+
+@pytest.fixture(scope="module")
+def photo_index(store: Store, tmp_path_factory: pytest.TempPathFactory) -> ImageIndex:
+    folder = tmp_path_factory.mktemp("indexed") / "photos"
+    index = indexed(store, folder, tenant="photos")
+    index.annotate({id_of(folder, "owl.png"): Note("Snowy-Owl", "Bird", "An owl on a branch.")})
+    return index
+
+
+def test_a_picture_says_what_it_is_and_where(photo_index: ImageIndex) -> None:
+    retriever = ImageIndexRetriever(index=photo_index)
+    (green,) = retriever.invoke("anything green")
+    assert green.page_content == "forest.png"
+    path = Path(green.metadata["path"])
+    assert path.parts[-2:] == ("deep", "forest.png")
+    assert green.id == green.metadata["image_id"] == open_image(path).id
+    assert green.metadata["likelihood"] > 0.9 and green.metadata["width"] == 64
+    (owl,) = asyncio.run(retriever.ainvoke("owl"))
+    assert owl.page_content == "An owl on a branch." and owl.metadata["label"] == "Snowy-Owl"
+    assert retriever.invoke("a zebra") == []
+    same = retriever.invoke("", None, image=open_image(path))
+    assert [each.id for each in same] == [green.id]
+    birds = ImageIndexRetriever(index=photo_index, where=Filter(labels=("Snowy-Owl",)), threshold=0)
+    assert [each.id for each in birds.invoke("anything green")] == [owl.id]
+    with pytest.raises(InputError, match="k is"):
+        retriever.invoke("owl", None, k=0)
+
+
+def test_an_image_retriever_of_no_index_is_that_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assistant.space.picture_embedder", lambda *_: TinySpace())
+    with Store.open(get_settings()) as opened:
+        indexed(opened, tmp_path / "photos", tenant="shop")
+    assert ImageIndexRetriever().invoke("red") == []
+    assert len(ImageIndexRetriever(tenant="shop").invoke("red")) == 1
 
 
 # --- the vector store

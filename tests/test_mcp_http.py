@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -20,14 +21,17 @@ from starlette.applications import Starlette
 from assistant.api.app import create_app
 from assistant.api.service import Service
 from assistant.cli.mcp import http_app
+from assistant.images import open_image
 from assistant.knowledge import Knowledge
 from assistant.mcp_server.http import mcp_app
 from assistant.settings import Settings
 from tests import tiny
+from tests.indexed_pictures import indexed
 from tests.mcp_clients import Client, Served, encoded, opened, over_http, text_of
 from tests.scripted_desk import Counter, fill
 from tests.scripted_mcp import LABEL, SEEN, Eyes
 from tests.test_knowledge.conftest import BagOfWords
+from tests.tiny_space import TinySpace
 
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 HELLO = {
@@ -61,10 +65,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     (folder / "acme.md").write_text("# Rockets\n\nRockets fly to the moon in 3 days.\n")
     eyes = Eyes()
     with Service.open(
-        settings, engine=eyes, agent_model=Counter().model, embedder=BagOfWords()
-    ) as service:
+        settings, engine=eyes, agent_model=Counter().model, embedder=BagOfWords(),
+        picture_embedder=TinySpace(),
+    ) as service:  # fmt: skip
         store = service.store
         Knowledge.open(store=store, tenant="acme", embedder=BagOfWords()).add(folder / "acme.md")
+        indexed(store, folder / "secret", tenant="acme")
         keys = {
             "shop": store.create_key("shop")[1],
             "other": store.create_key("other")[1],
@@ -99,6 +105,25 @@ def test_every_tool_answers(client: Client) -> None:
     told = client.told("ask_desk", message="Where does this come from?", images=[id])
     assert "France" in told["answer"] and told["citations"]
     assert client.told("hand_over", reason="angry")["ticket_id"]
+
+
+def test_pictures_of_indexed_folders_are_their_tenants(client: Client, acme: Client) -> None:
+    found = acme.call("search_images", query="a green thing")
+    assert not found.isError and found.structuredContent is not None
+    (hit,) = found.structuredContent["pictures"]
+    assert hit["title"] == "forest.png" and hit["score"] > 0.9
+    kinds = [block.type for block in found.content]
+    assert kinds == ["text", "image", "resource_link"]
+    assert "secret" not in found.model_dump_json() and "deep" not in found.model_dump_json()
+    (content,) = acme.read(hit["uri"])
+    image = open_image(base64.b64decode(content.blob))
+    assert (image.width, image.height) == (64, 48)
+    assert acme.told("describe_image", image=hit["image_id"])["description"] == SEEN
+    assert acme.told("add_image", image=hit["image_id"])["name"] == "forest.png"
+    assert client.told("search_images", query="a green thing")["pictures"] != [hit]
+    assert "no picture" in client.refused("describe_image", image=hit["image_id"])
+    with pytest.raises(McpError):
+        client.read(hit["uri"])
 
 
 def test_progress_comes_on_the_requests_own_stream(client: Client, shop: Shop) -> None:

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from adapters import features
-from adapters.features import FeatureStore, fused
+from adapters.features import FeatureStore
 from adapters.objectives import CrossEntropy, Feeder, packed_loss
 from adapters.packing import Branch, PromptTokens, Tree, collate
 from adapters.publish import draw_loss, save_adapter
@@ -27,7 +27,7 @@ from adapters.train import StepReport, prepare, rate_factor, train
 from assistant.errors import DataError
 from assistant.images import open_image
 from assistant.llava import attach_adapter, load_base
-from assistant.vision import EfficientNetLiteModel
+from assistant.vision import EfficientNetLiteModel, fused
 from tests import tiny
 
 RECIPE = Recipe(

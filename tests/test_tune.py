@@ -18,7 +18,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from adapters.features import fused
 from adapters.tune import loop
 from adapters.tune.curves import draw_curves, read_log, sparkline
 from adapters.tune.lock import training_folder
@@ -32,6 +31,7 @@ from assistant.engine import Engine
 from assistant.errors import AdapterError, DataError, InputError, SightdeskError
 from assistant.images import open_image
 from assistant.settings import Settings
+from assistant.vision import fused
 from tests import tiny
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (40, 60, 200)}

@@ -21,7 +21,9 @@ def main() -> None:
     pages = [
         st.Page(HERE / "chat.py", title="Sightdesk", default=True),
         st.Page(HERE / "train.py", title="Sightdesk", url_path="train"),
+        st.Page(HERE / "find.py", title="Sightdesk", url_path="find"),
         st.Page(HERE / "tickets.py", title="Sightdesk", url_path="tickets"),
+        st.Page(HERE / "review.py", title="Sightdesk", url_path="review"),
     ]
     get_courier()
     # Each page has links to the others in its own sidebar.

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from assistant.engine import Engine
     from assistant.knowledge import Knowledge
     from assistant.store import Store
+    from assistant.tools.gallery import Gallery
 
 POLL_SECONDS = 0.2
+INDEXED_SIDE = 1_024
+"""Pixels of an indexed picture that is shown beside an answer, at most."""
 MEMORY = "agent.sqlite3"
 """Where the agent keeps conversations, as `assistant.agent.checkpoints` calls it."""
 
@@ -109,6 +112,7 @@ class AgentRoom:
         self._engines, self._open_store = engines, open_store
         self._knowledge: Knowledge | None = None
         self._agent: Agent | None = None
+        self._gallery: Gallery | None = None
         self._untrained: bool | None = None
         self._warmed = False
         # Two, since the page asks for the knowledge while the agent is still being opened.
@@ -127,6 +131,20 @@ class AgentRoom:
                 store = self._open_store()
                 self._knowledge = Knowledge.open(store.settings, store=store)
             return self._knowledge
+
+    def indexed_picture(self, id: str) -> bytes:
+        """A picture of an indexed folder that an answer shows.
+
+        Raises:
+            SightdeskError: it is not there any more.
+        """
+        from assistant.tools.gallery import Gallery
+
+        store = self._open_store()
+        with self._at_knowledge:
+            gallery = self._gallery or Gallery(store.settings, store)
+            self._gallery = gallery = gallery.of(store.settings, store, "")
+        return gallery.bytes(id, INDEXED_SIDE)
 
     @property
     def knows_something(self) -> bool:

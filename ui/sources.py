@@ -65,14 +65,16 @@ def draw_passage(source: Source, desk: Desk, say: Words) -> None:
 def _draw_picture(source: Source, desk: Desk, say: Words, width: int | None = None) -> None:
     assert desk.keeper is not None
     name = source.title or say("photo")
+    id = source.image_id or source.id
     try:
-        st.image(
-            desk.keeper.image_bytes(source.image_id or source.id),
-            width=width or "content",
-            alt=say("photo_alt", name=name),
-        )
+        data = desk.keeper.image_bytes(id)
     except SightdeskError:
-        st.caption(say("photo_gone"))
+        try:
+            data = get_agents().indexed_picture(id)
+        except SightdeskError:
+            st.caption(say("photo_gone"))
+            return
+    st.image(data, width=width or "content", alt=say("photo_alt", name=name))
 
 
 def _passage_now(id: str) -> tuple[Passage | None, bool]:

@@ -49,6 +49,8 @@ def draw_sidebar(desk: Desk, say: Words) -> tuple[DeltaGenerator, DeltaGenerator
         st.space("small")
         st.page_link("train.py", label=say("train"), icon=":material/model_training:")
         if served_here():
+            st.page_link("find.py", label=say("find"), icon=":material/image_search:")
+            st.page_link("review.py", label=say("review"), icon=":material/fact_check:")
             _draw_tickets_link(desk, say)
         st.button(
             say("settings"),

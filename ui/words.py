@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ui.words_desk import DESK
+from ui.words_find import FIND
+from ui.words_review import REVIEW
 from ui.words_tickets import TICKETS
 from ui.words_train import TRAINING
 
@@ -274,6 +276,8 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     **TRAINING,
     **TICKETS,
     **DESK,
+    **FIND,
+    **REVIEW,
 }
 
 

@@ -1,49 +1,19 @@
-"""Pictures that look the same though their pixels differ: resized, recompressed, squashed.
+"""Pairs and groups of pictures that look the same though their pixels differ.
 
-A picture's sketch is a difference hash (is a pixel brighter than its left neighbour?) of 16 × 16
-bits, and its colours in as many fields. Two pictures are near when at most `MAX_BITS` of 256 bits
-differ and the colours by at most `MAX_COLOUR` on average. Measured on photos of goods and of
-scenes: of 400, at least 99 % are near their copy as JPEG of quality 30, at half, a quarter or three
-times the size, and squashed to a square; of 9,640 no two are near, and the nearest two, taken one
-after the other, differ in 28 bits. A mirrored or cropped picture is another one.
+They are near when their sketches are (`assistant.sketch`): resized, recompressed, squashed. Of
+9,640 photos of goods and of scenes no two are near, and the nearest two, taken one after the other,
+differ in 28 bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-SIDE = 16
-MAX_BITS = 22
-MAX_COLOUR = 8.0
+from assistant.sketch import MAX_BITS, MAX_COLOUR
 
 _PAIRS_AT_ONCE = 1 << 20
-
-
-@dataclass(frozen=True, eq=False)
-class Sketch:
-    """What a picture looks like from afar.
-
-    Attributes:
-        bits: the difference hash, ``[4]`` uint64.
-        colours: red, green and blue of each field, ``[768]`` uint8.
-    """
-
-    bits: np.ndarray
-    colours: np.ndarray
-
-
-def sketch(pixels: Image.Image) -> Sketch:
-    """The sketch of an RGB picture."""
-    # A first reduction by whole factors makes large photos cheap and changes nothing that counts.
-    small = pixels.resize((SIDE + 1, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    grey = np.asarray(small.convert("L")).astype(np.int16)
-    bits = np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
-    fields = pixels.resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return Sketch(bits, np.asarray(fields).reshape(-1).copy())
 
 
 def near_pairs(bits: np.ndarray, colours: np.ndarray) -> list[tuple[int, int]]:

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from adapters.data.form import Example
-from adapters.data.near import Sketch, sketch
 from assistant.errors import ImageError
 from assistant.images import open_image
 from assistant.settings import Settings, get_settings
+from assistant.sketch import Sketch, sketch
 
 Progress = Callable[[int, int], None]
 """Takes how many pictures were opened, and of how many."""

@@ -29,11 +29,18 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters of one learning rate, by name."""
+    """Parameters of one learning rate, by name; they rest until step ``start``, then warm up."""
 
     parameters: Mapping[str, torch.nn.Parameter]
     rate: float
     decay: float
+    start: int = 0
+
+    def share(self, step: int, warmup: int) -> float:
+        """Of the rate that all have at a step."""
+        if not self.start:
+            return 1.0
+        return min(1.0, max(0, step - self.start + 1) / max(warmup, 1))
 
 
 class Task(Protocol):
@@ -161,7 +168,8 @@ def run_stage(
                 break
             factor = _rate_factor(state.step, limits)
             for settings, group in zip(optimizer.param_groups, groups, strict=True):
-                settings["lr"] = group.rate * factor
+                share = group.share(state.step, limits.warmup)
+                settings["lr"] = group.rate * factor * share
             value = 0.0
             for part in range(limits.accumulate):
                 piece = state.step * limits.accumulate + part

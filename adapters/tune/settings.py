@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +12,7 @@ from assistant.errors import InputError
 
 Part = Literal["frozen", "lora", "full"]
 Preset = Literal["quick", "balanced", "best"]
+RecipeT = TypeVar("RecipeT", bound=BaseModel)
 PRESETS: tuple[Preset, ...] = ("quick", "balanced", "best")
 
 
@@ -122,23 +123,37 @@ def tuning(
     Raises:
         InputError: no such preset or knob, a value out of range, or a file that cannot be read.
     """
-    given = _read(config) if config is not None else {}
+    given = read_toml(config) if config is not None else {}
     chosen = preset or given.get("preset") or "balanced"
     if chosen not in PRESETS:
         raise InputError(f"The preset is {chosen!r}; give one of: {', '.join(PRESETS)}.")
     values = {**_PRESETS[chosen], **given, **(overrides or {}), "preset": chosen}
+    return checked(Tuning, values)
+
+
+def checked(kind: type[RecipeT], values: dict[str, Any]) -> RecipeT:
+    """A recipe with those values.
+
+    Raises:
+        InputError: there is no such knob, or a value is out of range.
+    """
     try:
-        return Tuning(**values)
+        return kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            knobs = ", ".join(sorted(Tuning.model_fields))
+            knobs = ", ".join(sorted(kind.model_fields))
             raise InputError(f"There is no knob {name!r}; the knobs are: {knobs}.") from error
         raise InputError(f"{name} cannot be used ({first['msg']}); correct it.") from error
 
 
-def _read(config: Path) -> dict[str, Any]:
+def read_toml(config: Path) -> dict[str, Any]:
+    """The knobs that a file gives.
+
+    Raises:
+        InputError: it cannot be read, or is no TOML.
+    """
     try:
         return tomllib.loads(config.read_text(encoding="utf-8"))
     except OSError as error:

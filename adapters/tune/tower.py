@@ -13,9 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from adapters.features import fused
 from adapters.tune.settings import Tuning
-from assistant.vision import ConvNorm, EfficientNetLiteModel
+from assistant.vision import ConvNorm, EfficientNetLiteModel, fused
 
 
 class LowRankConv(nn.Module):

@@ -124,12 +124,19 @@ def _numbered(message: ToolMessage, sources: Sequence[Source]) -> str:
     own = [Source.from_dict(value) for value in artifact.get("sources") or ()]
     lines = [
         f"[{number}] {as_line(source.title, 120)}: {as_line(source.text, PASSAGE_CHARS)}"
+        f"{_called(source)}"
         for number, source in enumerate(sources, 1)
         if source in own
     ]
     if not lines:
         return as_line(text_of(message))
     return "\n".join(["<data>", *lines, "</data>"])
+
+
+def _called(source: Source) -> str:
+    """How a picture that was found is named in a tool's argument, as photos of the customer are."""
+    found = source.kind == "image" and source.origin == "search_images"
+    return f" [photo {source.id[:ID_CHARS]}]" if found else ""
 
 
 def _images(message: BaseMessage) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ chat.py         /v1/chat/completions: chat_request.py in, chat_answer.py out, an
 models.py       /v1/models
 embeddings.py   /v1/embeddings
 images.py       /v1/images
+image_search.py /v1/images/search
 threads.py      /v1/threads
 tickets.py      /v1/tickets
 health.py       /healthz, /readyz, /metrics
@@ -15,6 +16,7 @@ widget/         /widget
 guard.py        who may ask, how much, and what is written down of it
 
 service.py      what they share: engine, store, desks, agents
+turns.py        a few at a time at what is dear
 sse.py          blocking work in threads, stopped when its client goes (watch.py)
 errors.py       errors in OpenAI's shape
 """
@@ -35,6 +37,7 @@ from assistant.api import (
     errors,
     guard,
     health,
+    image_search,
     images,
     models,
     threads,
@@ -86,7 +89,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     app.router.route_class = Route
     errors.install(app)
-    for module in (chat, models, embeddings, images, threads, tickets, health):
+    for module in (chat, models, embeddings, image_search, images, threads, tickets, health):
         app.include_router(module.router)
     docs.install(app)
     mcp = mcp_app(service, watched=stoppable, origins=service.settings.allowed_origins)

@@ -64,7 +64,7 @@ async def complete(request: Request, asked: ChatRequest, caller: Who) -> Respons
     note(request, model=asked.model)
 
     def work() -> Generator[Item, None, None]:
-        open_picture = opener(service.store, service.settings, caller.tenant)
+        open_picture = opener(service, caller.tenant)
         conversation = converted(asked.messages, open_picture)
         note(request, images=len(conversation.pictures))
         if adapter is None:

@@ -167,7 +167,10 @@ def install(app: FastAPI) -> None:
 def allowed_methods(app: FastAPI, path: str) -> list[str]:
     """The methods that a path takes: several routes may share it, and each knows its own alone."""
     found: set[str] = set()
-    for pattern, methods in app.openapi()["paths"].items():
+    known = app.openapi()["paths"]
+    if path in known:  # /v1/images/search is no picture's id
+        return sorted(method.upper() for method in known[path])
+    for pattern, methods in known.items():
         # A model's name may have a slash in it.
         part = ".+" if pattern == "/v1/models/{model}" else "[^/]+"
         if re.fullmatch(re.sub(r"\{[^}]+\}", part, pattern), path):

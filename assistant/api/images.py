@@ -20,9 +20,10 @@ from assistant.api.pictures import from_base64, from_data_uri, is_id
 from assistant.api.routes import Limit, Offset, Who, errors, page, seconds, service_of
 from assistant.api.service import Service
 from assistant.api.sse import in_thread
-from assistant.errors import ImageError, InputError
+from assistant.errors import ImageError, InputError, MissingError
 from assistant.images import LoadedImage, open_image
 from assistant.store import StoredImage
+from assistant.tools.gallery import THUMBNAIL_PIXELS
 
 router = routes.router(tag="Images")
 
@@ -149,10 +150,13 @@ def listed(request: Request, caller: Who, limit: Limit = 50, offset: Offset = 0)
     "/v1/images/{id}", summary="Show a picture", response_model=Image, responses=errors(404, 503)
 )
 def shown(request: Request, id: str, caller: Who) -> JSONResponse:
-    """Name and size of a picture."""
-    store = service_of(request).store
-    stored = store.image_info(_checked(id), tenant=caller.tenant)
-    return JSONResponse(_told(stored, store.kept_until(id, tenant=caller.tenant)))
+    """Name and size of a picture that was sent, or is in an indexed folder."""
+    service = service_of(request)
+    try:
+        stored = service.store.image_info(_checked(id), tenant=caller.tenant)
+    except MissingError:
+        return JSONResponse(_told(service.gallery(caller.tenant).about(id), None))
+    return JSONResponse(_told(stored, service.store.kept_until(id, tenant=caller.tenant)))
 
 
 @router.get(
@@ -178,10 +182,14 @@ def content(
         Literal["full", "thumbnail"], Query(description="A thumbnail has 320 pixels at most.")
     ] = "full",
 ) -> Response:
-    """The picture itself."""
-    store = service_of(request).store
-    read = store.image_bytes if size == "full" else store.thumbnail
-    data = read(_checked(id), tenant=caller.tenant)
+    """The picture itself, as it was sent or from its indexed folder."""
+    service = service_of(request)
+    read = service.store.image_bytes if size == "full" else service.store.thumbnail
+    try:
+        data = read(_checked(id), tenant=caller.tenant)
+    except MissingError:
+        side = None if size == "full" else THUMBNAIL_PIXELS
+        data = service.gallery(caller.tenant).bytes(id, side)
     kind = "image/png" if data.startswith(b"\x89PNG") else "image/webp"
     # The id is that of the pixels: what it names never changes.
     headers = {"Cache-Control": "private, max-age=86400, immutable", "ETag": f'"{id}-{size}"'}

@@ -45,6 +45,14 @@ class Metrics:
             "sightdesk_images_encoded", "Pictures that were given to the engine.",
             registry=self.registry,
         )  # fmt: skip
+        self._embedded = Counter(
+            "sightdesk_images_embedded", "Pictures that were made vectors for clients.",
+            registry=self.registry,
+        )  # fmt: skip
+        self._searches = Counter(
+            "sightdesk_image_searches", "Searches among indexed pictures by whether any was found.",
+            ["found"], registry=self.registry,
+        )  # fmt: skip
         self._outcomes = Counter(
             "sightdesk_agent_answers", "Answers of the agent by outcome.", ["outcome"],
             registry=self.registry,
@@ -62,6 +70,14 @@ class Metrics:
     def encoded(self, count: int) -> None:
         """Pictures were given to the engine."""
         self._images.inc(count)
+
+    def embedded(self, count: int) -> None:
+        """Pictures were made vectors for a client."""
+        self._embedded.inc(count)
+
+    def searched(self, found: bool) -> None:
+        """Indexed pictures were searched."""
+        self._searches.labels("yes" if found else "no").inc()
 
     def used(self, model: str, prompt: int, cached: int, completion: int) -> None:
         """An answer took so many tokens."""

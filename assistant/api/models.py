@@ -1,4 +1,4 @@
-"""/v1/models: the base first, then each adapter that fits it, then the agent."""
+"""/v1/models: the base first, then each adapter that fits it, the agent, the picture embedder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from assistant.api import routes
 from assistant.api.errors import not_found
 from assistant.api.routes import Who, errors, service_of
-from assistant.api.service import AGENT
+from assistant.api.service import AGENT, short_name
+from assistant.errors import SightdeskError
 
 if TYPE_CHECKING:
     from assistant.api.service import Service
@@ -60,9 +61,32 @@ def adapter_of(service: Service, model: str) -> str:
     return found
 
 
+def picture_model(service: Service) -> str:
+    """What the model that embeds pictures is called; empty where there is none."""
+    try:
+        name = service.picture_embedder().name
+    except SightdeskError:
+        return ""
+    # Behind the @ stands which training of it: for those who keep vectors.
+    return short_name(name).partition("@")[0]
+
+
+def is_picture_model(service: Service, model: str) -> bool:
+    """Whether a model's name is that of the one that embeds pictures."""
+    name = picture_model(service)
+    return bool(name) and model in (name, service.picture_embedder().name)
+
+
 def unknown(service: Service, model: str) -> Exception:
     """The error about a model that is not here."""
     choices = ", ".join([*names(service), AGENT])
+    if is_picture_model(service, model):
+        return not_found(
+            f"The model {model[:80]!r} answers nothing, it embeds (/v1/embeddings); choose one of: "
+            f"{choices}.",
+            param="model",
+            code="model_not_found",
+        )
     return not_found(
         f"The model {model[:80]!r} is not here; choose one of: {choices}.",
         param="model",
@@ -72,9 +96,11 @@ def unknown(service: Service, model: str) -> Exception:
 
 @router.get("/v1/models", summary="List the models", response_model=Models, responses=errors(503))
 def list_models(request: Request, _who: Who) -> JSONResponse:
-    """The base, each adapter that fits it, and the agent."""
+    """The base, each adapter that fits it, and the agent; at last what embeds pictures."""
     service = service_of(request)
-    found = [_told(service, name) for name in (*names(service), AGENT)]
+    embedder = picture_model(service)
+    known = [*names(service), AGENT, *([embedder] if embedder else [])]
+    found = [_told(service, name) for name in known]
     return JSONResponse({"object": "list", "data": found})
 
 
@@ -87,7 +113,7 @@ def list_models(request: Request, _who: Who) -> JSONResponse:
 def show_model(request: Request, model: str, _who: Who) -> JSONResponse:
     """One model."""
     service = service_of(request)
-    if model not in (AGENT, service.embedder_name):
+    if model not in (AGENT, service.embedder_name) and not is_picture_model(service, model):
         adapter_of(service, model)
     return JSONResponse(_told(service, model))
 

@@ -1,4 +1,7 @@
-"""Pictures that a request names: data URIs, ids of /v1/images, and addresses where allowed."""
+"""Pictures that a request names: data URIs, ids of /v1/images, and addresses where allowed.
+
+Ids are those of pictures that were sent, and of those in indexed folders.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,15 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from assistant.api.errors import ApiError
 from assistant.errors import ImageError, InputError, MissingError
 from assistant.images import LoadedImage, open_image
 from assistant.settings import Settings
-from assistant.store import Store
+
+if TYPE_CHECKING:
+    from assistant.api.service import Service
 
 SCHEME: Final = "sightdesk:"
 """Stands before the id of a picture that was sent to /v1/images."""
@@ -23,7 +28,7 @@ Open = Callable[[str, str], LoadedImage]
 """Opens a picture by what a request calls it, and by the field in which it does."""
 
 
-def opener(store: Store, settings: Settings, tenant: str) -> Open:
+def opener(service: Service, tenant: str) -> Open:
     """Opens what a tenant's request names, each once.
 
     It raises:
@@ -35,7 +40,7 @@ def opener(store: Store, settings: Settings, tenant: str) -> Open:
         if url in known:
             return known[url]
         try:
-            found = _opened(url, store, settings, tenant)
+            found = _opened(url, service, tenant)
         except MissingError as error:
             raise ApiError(
                 404, "There is no picture of this id; send it to /v1/images first.",
@@ -88,12 +93,16 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def _opened(url: str, store: Store, settings: Settings, tenant: str) -> LoadedImage:
+def _opened(url: str, service: Service, tenant: str) -> LoadedImage:
+    settings = service.settings
     if url[:5].lower() == "data:":
         return from_data_uri(url, settings)
     id = url.removeprefix(SCHEME).strip()
     if is_id(id):
-        return store.load_image(id, tenant=tenant)
+        try:
+            return service.store.load_image(id, tenant=tenant)
+        except MissingError:
+            return service.gallery(tenant).load(id)
     if url.startswith(SCHEME):
         raise MissingError("There is no such picture.")
     if url[:8].lower().startswith(("http://", "https://")) and settings.fetch_urls:

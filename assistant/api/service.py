@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from assistant.agent.checkpoints import Checkpoints
     from assistant.embedder import Embedder
     from assistant.knowledge import Knowledge
+    from assistant.space import PictureEmbedder
     from assistant.tools import Desk
+    from assistant.tools.gallery import Gallery
 
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ class Service(Closing):
         engine: one that is loaded; None: `load` is called with the settings.
         agent_model: a chat model in place of the one that the settings name for the agent.
         embedder: in place of the one that the settings name.
+        picture_embedder: likewise.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Service(Closing):
         engine: Any = None,
         agent_model: BaseChatModel | None = None,
         embedder: Embedder | None = None,
+        picture_embedder: PictureEmbedder | None = None,
     ) -> None:
         self.settings, self.store = settings, store
         self.started = int(time.time())
@@ -81,11 +85,13 @@ class Service(Closing):
         self._engine: Any = None
         self._model: Any = None
         self._agent_model, self._embedder = agent_model, embedder
+        self._picture_embedder = picture_embedder
         self._loaded = threading.Event()
         self._guard = threading.RLock()
         self._desks: OrderedDict[str, Desk] = OrderedDict()
         self._agents: OrderedDict[str, Agent] = OrderedDict()
         self._knowledge: OrderedDict[str, Knowledge] = OrderedDict()
+        self._galleries: OrderedDict[str, Gallery] = OrderedDict()
         self._checkpoints: Checkpoints | None = None
         self._courier: Any = None
         self._seats = settings.batch_size + settings.queue_size
@@ -103,6 +109,7 @@ class Service(Closing):
         engine: Any = None,
         agent_model: BaseChatModel | None = None,
         embedder: Embedder | None = None,
+        picture_embedder: PictureEmbedder | None = None,
         load: bool = True,
     ) -> Service:
         """Open the store, and begin to load the model where none is given.
@@ -121,6 +128,7 @@ class Service(Closing):
             engine=engine,
             agent_model=agent_model,
             embedder=embedder,
+            picture_embedder=picture_embedder,
         )
         if engine is None and load:
             threading.Thread(target=service.load, name="load the model", daemon=True).start()
@@ -197,8 +205,7 @@ class Service(Closing):
     def base_name(self) -> str:
         """What the base is called among the models."""
         name = str(getattr(self.engine, "name", "") or "embedded")
-        # A directory's place on this machine is nobody's business.
-        return name.replace("\\", "/").rstrip("/").rpartition("/")[2] if _is_path(name) else name
+        return short_name(name)
 
     @property
     def version(self) -> str:
@@ -285,7 +292,18 @@ class Service(Closing):
                 settings=self.settings,
                 tenant=tenant,
                 adapter=self.adapter,
+                gallery=self.gallery(tenant),
             ),
+        )
+
+    def gallery(self, tenant: str = "") -> Gallery:
+        """A tenant's pictures that can be searched; nothing is loaded for it yet."""
+        from assistant.tools.gallery import Gallery
+
+        return self._kept(
+            self._galleries,
+            tenant,
+            lambda: Gallery(self.settings, self.store, tenant, self._picture_embedder),
         )
 
     def agent(self, tenant: str = "") -> Agent:
@@ -313,8 +331,17 @@ class Service(Closing):
 
         if self._embedder is not None:
             return self._embedder.name
-        name = self.settings.embedder or DEFAULT
-        return name.replace("\\", "/").rstrip("/").rpartition("/")[2] if _is_path(name) else name
+        return short_name(self.settings.embedder or DEFAULT)
+
+    def picture_embedder(self) -> PictureEmbedder:
+        """What puts pictures and words into one space.
+
+        Raises:
+            SightdeskError: it is not installed, or damaged.
+        """
+        from assistant.space import picture_embedder
+
+        return self._picture_embedder or picture_embedder(None, self.settings)
 
     def drain(self, grace_s: float = GRACE_S) -> None:
         """Take nothing new; what runs may end within `grace_s` seconds, the rest is handed back."""
@@ -338,6 +365,7 @@ class Service(Closing):
             self._agents.clear()
             self._desks.clear()
             self._knowledge.clear()
+            self._galleries.clear()
         self.store.close()
 
     # --- how
@@ -369,6 +397,11 @@ class Service(Closing):
                 return
             self._engine = WatchedEngine(engine, self.metrics.encoded)
         self._loaded.set()
+
+
+def short_name(name: str) -> str:
+    """A model's name without a directory's place on this machine, which is nobody's business."""
+    return name.replace("\\", "/").rstrip("/").rpartition("/")[2] if _is_path(name) else name
 
 
 def _is_path(name: str) -> bool:

@@ -8,13 +8,17 @@ entry point is a function `register(app: typer.Typer) -> None`, as in the module
     demo.py        demo
     knowledge.py   knowledge add, list, remove, search
     desk.py        desk
+    folders.py     what label and describe do with a folder
+    jobs.py        job list, show, export
     keys.py        keys create, list, revoke
     labels.py      label
     machine.py     fetch, doctor
     mcp.py         mcp
     page.py        chat
+    pictures.py    index, find, duplicates
     progress.py    what a command shows on stderr while it works
     serve.py       serve
+    stopping.py    what Ctrl-C does to a command with pictures under way
     tickets.py     tickets list, show, reply, close, reopen, delete, deliver
 
 Heavy imports stand inside the commands, so that `sightdesk --help` answers at once.
@@ -37,12 +41,14 @@ from assistant.cli import (
     answers,
     demo,
     desk,
+    jobs,
     keys,
     knowledge,
     labels,
     machine,
     mcp,
     page,
+    pictures,
     serve,
     tickets,
 )
@@ -121,5 +127,19 @@ def _root(
     """Take the options that stand before a command."""
 
 
-for _room in (answers, desk, demo, keys, knowledge, labels, mcp, page, serve, tickets, machine):
+for _room in (
+    answers,
+    desk,
+    demo,
+    jobs,
+    keys,
+    knowledge,
+    labels,
+    mcp,
+    page,
+    pictures,
+    serve,
+    tickets,
+    machine,
+):
     _room.register(app)

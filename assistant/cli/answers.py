@@ -1,4 +1,7 @@
-"""`sightdesk ask` and `sightdesk describe`: pictures in, text or JSON out."""
+"""`sightdesk ask` and `sightdesk describe`: pictures in, text or JSON out.
+
+Of a folder, `describe` makes a job, see `assistant.cli.folders`.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,35 @@ QuantizeOption = Annotated[
 ]
 SeedOption = Annotated[
     int | None, typer.Option(help="Makes sampling repeatable.", show_default=False)
+]
+OutOption = Annotated[
+    str | None,  # as a path, s3:// would lose a stroke
+    typer.Option("--out", metavar="DIR", help="Where a folder's job lies.", show_default=False),
+]
+RayOption = Annotated[
+    bool,
+    typer.Option("--ray", help="Do a folder, or s3://…, with many workers; needs Ray."),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=10_000,
+        metavar="N",
+        help="Of --ray, each with a model.",
+        show_default="as many as fit",
+    ),
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Of a Ray cluster, or auto.",
+        show_default="one on this machine alone",
+    ),
+]
+IndexOption = Annotated[
+    bool, typer.Option("--index", help="Note what is found in the image index, for searches.")
 ]
 # Bounds as in assistant.enhance, whose imports would slow `--help`; a test compares them.
 DenoiseOption = Annotated[float, typer.Option(min=0, max=1, help="Remove noise; 0 is off.")]
@@ -153,7 +185,10 @@ def ask(
 def describe(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE...", help="Pictures; - reads one from standard input."),
+        typer.Argument(
+            metavar="IMAGE|FOLDER",
+            help="Pictures, or one folder with --out; - reads one from standard input.",
+        ),
     ],
     detail: Annotated[
         Literal["short", "sentence", "detailed"], typer.Option(help="How much to say.")
@@ -171,11 +206,54 @@ def describe(
     saturation: SaturationOption = 1.0,
     sharpen: SharpenOption = 0.0,
     resize: ResizeOption = None,
+    sure: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Of a folder: below it, set aside for a person.",
+            show_default="measured",
+        ),
+    ] = None,
+    out: OutOption = None,
+    into_index: IndexOption = False,
+    ray: RayOption = False,
+    workers: WorkersOption = None,
+    ray_address: RayAddressOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Describe pictures, one line each; one that cannot be opened does not stop the others."""
+    """Describe pictures, one line each; one that cannot be opened does not stop the others.
+
+    A folder is described into the directory --out, and the same command goes on where it stopped;
+    sightdesk job shows and exports what is there.
+    """
+    from assistant.cli.folders import annotate_folder, check_pictures_only, is_folder
+    from assistant.cli.ray_jobs import annotate_with_ray, many_machines
+
     settings = get_settings()
     enhancement = _enhancement(denoise, brightness, contrast, saturation, sharpen, resize)
+    many = many_machines(ray, workers, ray_address)
+    if many is not None or is_folder(images):
+        if enhancement.active:
+            raise InputError("A folder is described as it is: leave out what changes pictures.")
+        from assistant.annotate import Task
+
+        task = Task(
+            "describe", adapter=adapter or settings.adapter or None, sure=sure, detail=detail,
+            mode=mode, seed=seed,
+        )  # fmt: skip
+        if many is not None:
+            annotate_with_ray(
+                images, out, task, many, base=base, quantize=quantize, into_index=into_index,
+                as_json=as_json, settings=settings,
+            )  # fmt: skip
+            return
+        annotate_folder(
+            Path(images[0]), out, task, base=base, quantize=quantize, into_index=into_index,
+            as_json=as_json, settings=settings,
+        )  # fmt: skip
+        return
+    check_pictures_only(out, into_index)
     engine: Engine | None = None
     failed = False
     for start in range(0, len(images), DESCRIBE_BATCH):

@@ -1,4 +1,7 @@
-"""`sightdesk label`: which label of a list each picture has, and how sure that is."""
+"""`sightdesk label`: which label of a list each picture has, and how sure that is.
+
+Of a folder it makes a job, see `assistant.cli.folders`.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,18 @@ from assistant.cli.answers import (
     DESCRIBE_BATCH,
     AdapterOption,
     BaseOption,
+    IndexOption,
+    OutOption,
     QuantizeOption,
+    RayAddressOption,
+    RayOption,
+    WorkersOption,
     load_engine,
     open_picture,
 )
+from assistant.cli.folders import annotate_folder, check_pictures_only, is_folder
 from assistant.cli.progress import show_progress
+from assistant.cli.ray_jobs import annotate_with_ray, many_machines
 from assistant.errors import ImageError, InputError
 from assistant.settings import get_settings
 
@@ -36,11 +46,18 @@ def register(app: typer.Typer) -> None:
 def label(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE...", help="Pictures; - reads one from standard input."),
+        typer.Argument(
+            metavar="IMAGE|FOLDER",
+            help="Pictures, or one folder with --out; - reads one from standard input.",
+        ),
     ],
     labels: Annotated[
         str | None,
-        typer.Option(metavar="A,B,C", help="The list to choose from.", show_default=False),
+        typer.Option(
+            metavar="A,B,C|FILE",
+            help="The list to choose from, or a file with one label a line.",
+            show_default=False,
+        ),
     ] = None,
     labels_file: Annotated[
         Path | None,
@@ -48,17 +65,56 @@ def label(
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Below it, none of these.", show_default="measured"),
+        typer.Option(
+            "--threshold",
+            "--sure",
+            min=0,
+            max=1,
+            help="Below it, none of these; of a folder, set aside for a person.",
+            show_default="measured",
+        ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many to tell with --json.")] = 5,
     base: BaseOption = None,
     adapter: AdapterOption = None,
     quantize: QuantizeOption = None,
+    out: OutOption = None,
+    into_index: IndexOption = False,
+    ray: RayOption = False,
+    workers: WorkersOption = None,
+    ray_address: RayAddressOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Label pictures from an adapter's list or your own; without either, by ImageNet's names."""
+    """Label pictures from an adapter's list or your own; without either, by ImageNet's names.
+
+    A folder is labelled into the directory --out, and the same command goes on where it stopped;
+    sightdesk job shows and exports what is there.
+    """
     settings = get_settings()
     wanted = _wanted(labels, labels_file)
+    many = many_machines(ray, workers, ray_address)
+    if many is not None or is_folder(images):
+        from assistant.annotate import Task
+
+        task = Task(
+            "label",
+            None if wanted is None else tuple(wanted),
+            adapter or settings.adapter or None,
+            threshold,
+            top,
+        )
+        if many is not None:
+            annotate_with_ray(
+                images, out, task, many, base=base, quantize=quantize, into_index=into_index,
+                as_json=as_json, settings=settings,
+            )  # fmt: skip
+            return
+        annotate_folder(
+            Path(images[0]), out, task, base=base, quantize=quantize, into_index=into_index,
+            as_json=as_json, settings=settings,
+        )  # fmt: skip
+        return
+    check_pictures_only(out, into_index)
     engine: Engine | None = None
     failed = False
     for start in range(0, len(images), DESCRIBE_BATCH):
@@ -108,7 +164,9 @@ def _wanted(labels: str | None, file: Path | None) -> list[str] | None:
     """
     if labels is not None and file is not None:
         raise InputError("Both --labels and --labels-file are given: give one of them.")
-    if labels is not None:
+    if labels is not None and _is_file(labels):
+        file = Path(labels)
+    if file is None and labels is not None:
         found = [name.strip() for name in labels.split(",")]
         remedy = "write them as --labels apple,pear"
     elif file is not None:
@@ -120,6 +178,13 @@ def _wanted(labels: str | None, file: Path | None) -> list[str] | None:
     if not found:
         raise InputError(f"There are no labels to choose from: {remedy}.")
     return found
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # too long for a name, as a long list is
+        return False
 
 
 def _read(file: Path) -> str:

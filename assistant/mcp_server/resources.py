@@ -1,7 +1,7 @@
 """Pictures and passages of one tenant, which a client can read by their addresses.
 
-Listed are the shop's product pictures; every other picture and every passage can be read by the
-link that a tool gave.
+Listed are the shop's product pictures; every other picture, those of indexed folders among them,
+and every passage can be read by the link that a tool gave.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TEMPLATES: Final = [
         name="image",
         title="Picture",
         uriTemplate="sightdesk://image/{id}",
-        description="A picture that was added, or a product picture of the knowledge base.",
+        description="A picture that was added, of an indexed folder, or of a product of the shop.",
         mimeType="image/webp",
     ),
     types.ResourceTemplate(
@@ -108,17 +108,16 @@ async def completed(work: Work, template: str, beginning: str) -> types.Completi
 
 def _ids(desk: Desk, beginning: str) -> list[str]:
     own = desk.store.image_ids(beginning, tenant=desk.tenant, limit=COMPLETED + 1)
-    return sorted({*own, *(id for id in desk.product_images() if id.startswith(beginning))})
+    indexed = desk.gallery.ids(beginning, limit=COMPLETED + 1)
+    known = (id for id in desk.product_images() if id.startswith(beginning))
+    return sorted({*own, *indexed, *known})
 
 
 def _image(desk: Desk, id: str) -> list[ReadResourceContents]:
     image = desk.load_image(id)
-    owner = desk.tenant
-    if not desk.store.image_ids(image.id, tenant=owner, limit=1) and desk.knowledge is not None:
-        owner = desk.knowledge.tenant
-    data = desk.store.image_bytes(image.id, tenant=owner)
+    data = desk.kept_bytes(image.id) or b""
     mime = "image/png" if data.startswith(b"\x89PNG") else "image/webp"
-    if len(data) > LARGEST:
+    if not 0 < len(data) <= LARGEST:
         from assistant.images import fit_within
 
         buffer = io.BytesIO()

@@ -156,17 +156,20 @@ class ReadText(BaseModel):
 
 
 class FoundPicture(BaseModel):
-    """A product picture."""
+    """A picture that was found."""
 
     image_id: str
     uri: str
-    title: str
+    title: Annotated[str, Field(description="A product's name, or a file's.")]
     label: str
-    score: float
+    caption: Annotated[str, Field(description="What it shows, if that is known.")] = ""
+    score: Annotated[
+        float, Field(description="How likely it is what was asked for; above 1: by name.")
+    ]
 
 
 class FoundPictures(BaseModel):
-    """Product pictures, best first."""
+    """Pictures, best first."""
 
     pictures: list[FoundPicture]
 

@@ -65,14 +65,9 @@ async def add_image(work: Work, given: shapes.NamedImage) -> Made:
     """Keep a picture, and say how it is called from now on."""
     desk = await work.desk()
     taken = await take(work, desk, given.image, name=given.name)
-    owner = await work.thread(_owner, desk, taken.id)
-    kept = await work.thread(desk.store.image_info, taken.id, tenant=owner)
-    value = shapes.KeptImage(
-        image_id=kept.id, uri=image_uri(kept.id), name=kept.name, width=kept.width,
-        height=kept.height, bytes=kept.size,
-    )  # fmt: skip
-    said = f"Kept as image {kept.id} ({kept.name}, {kept.width} × {kept.height} pixels)."
-    return Made(value, [words(said), image_link(kept.id, kept.name, size=kept.size)])
+    value = await work.thread(_kept, desk, taken.id)
+    said = f"Kept as image {value.image_id} ({value.name}, {value.width} × {value.height} pixels)."
+    return Made(value, [words(said), image_link(value.image_id, value.name, size=value.bytes)])
 
 
 async def describe_image(work: Work, given: shapes.OneImage) -> Made:
@@ -122,7 +117,7 @@ async def read_text(work: Work, given: shapes.OneImage) -> Made:
 
 
 async def search_images(work: Work, given: shapes.WordsOrImage) -> Made:
-    """Product pictures."""
+    """Pictures of products, and of the folders that the tenant has indexed."""
     desk, id = await work.desk(eyes=bool(given.image.strip())), ""
     if given.image.strip():
         id = (await take(work, desk, given.image)).id
@@ -137,6 +132,7 @@ async def search_images(work: Work, given: shapes.WordsOrImage) -> Made:
                 uri=image_uri(source["id"]),
                 title=source["title"],
                 label=source["label"],
+                caption=source["text"] if source["text"] != source["title"] else "",
                 score=score,
             )
         )
@@ -181,18 +177,19 @@ def _named(taken: Taken) -> list[types.TextContent]:
     return [words(f"(image id {taken.id})")] if taken.sent else []
 
 
-def _owner(desk: Desk, id: str) -> str:
-    """Whose a picture is that the desk may see: its tenant's, or the knowledge base's."""
-    if desk.knowledge is None or desk.store.image_ids(id, tenant=desk.tenant, limit=1):
-        return desk.tenant
-    return desk.knowledge.tenant
+def _kept(desk: Desk, id: str) -> shapes.KeptImage:
+    """What is known of a picture that the desk may see."""
+    about = desk.about_image(id)
+    return shapes.KeptImage(
+        image_id=id, uri=image_uri(id), name=about.name, width=about.width, height=about.height,
+        bytes=about.size,
+    )  # fmt: skip
 
 
 def _shown(desk: Desk, id: str, title: str) -> list[types.ContentBlock]:
-    """A product's picture, small, and a link to it."""
-    owner = desk.tenant if desk.knowledge is None else desk.knowledge.tenant
+    """A picture that was found, small, and a link to it."""
     try:
-        small = picture(desk.store.thumbnail(id, tenant=owner))
+        small = picture(desk.thumbnail(id))
     except SightdeskError:
         small = None  # its file is gone; what was found is still true
     link = image_link(id, title)
@@ -229,8 +226,8 @@ TOOLS: Final = {
         read_text,
     ),
     "search_images": Kind(
-        "Find product pictures",
-        "Find product pictures by words, by a picture, or by both.",
+        "Find pictures",
+        "Find product pictures, and those of indexed folders, by words, by a picture, or by both.",
         shapes.WordsOrImage,
         shapes.FoundPictures,
         search_images,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assistant.closing import Closing
 from assistant.settings import Settings, get_settings
+from assistant.store import image_rows  # noqa: F401  its tables are known from here on
 from assistant.store.database import Database
 from assistant.store.deliveries import Deliveries
 from assistant.store.export import Export

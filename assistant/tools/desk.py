@@ -14,12 +14,13 @@ from assistant.closing import Closing
 from assistant.default_engine import default_engine
 from assistant.errors import AdapterError, InputError
 from assistant.settings import Settings, get_settings
+from assistant.tools.gallery import Gallery
 
 if TYPE_CHECKING:
     from assistant.engine import Engine
     from assistant.images import LoadedImage
     from assistant.knowledge import Added, Knowledge
-    from assistant.store import Store
+    from assistant.store import Store, StoredImage
 
 TIMEOUT_S: Final = 60.0
 _PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
@@ -53,9 +54,11 @@ class Desk(Closing):
         adapter: whose labels `label_image` gives; by default that of the settings, else the
             installed one for the knowledge base's labels, else ImageNet's names are given.
         hand_over: calls a person, and returns the ticket; None where none can be called.
-        images: ids of the conversation's pictures, the only ones beside the knowledge base's that
-            can be named; None allows all of the tenant's.
+        images: ids of the conversation's pictures, the only ones beside the knowledge base's and
+            those of indexed folders that can be named; None allows all of the tenant's.
         timeout_s: seconds after which a tool gives up with a sentence.
+        gallery: the pictures that can be searched: the tenant's indexed folders, and what is kept
+            of the products'. It is the tenant's own in any case.
     """
 
     engine: Engine | Callable[[], Engine] | None
@@ -67,9 +70,14 @@ class Desk(Closing):
     hand_over: Callable[[HandOver], Any] | None = None
     images: Collection[str] | None = None
     timeout_s: float = TIMEOUT_S
+    gallery: Gallery = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
     _matching: tuple[frozenset[str], str | None] | None = field(
         default=None, init=False, repr=False, compare=False
     )
+
+    def __post_init__(self) -> None:
+        given = self.gallery or Gallery(self.settings, self.store, self.tenant)
+        self.gallery = given.of(self.settings, self.store, self.tenant)
 
     @classmethod
     def open(
@@ -148,6 +156,7 @@ class Desk(Closing):
             found |= set(self.store.image_ids(prefix, tenant=self.tenant, limit=2))
         else:
             found |= {id for id in self.images if id.startswith(prefix)}
+        found |= set(self.gallery.ids(prefix, limit=2))
         if len(found) > 1:
             raise InputError(f"Several pictures begin with {prefix}; give more of the id.")
         if not found:
@@ -155,18 +164,49 @@ class Desk(Closing):
         return found.pop()
 
     def load_image(self, image: str) -> LoadedImage:
-        """That picture from the store.
+        """That picture from the store, or from the indexed folder that it is in.
 
         Raises:
             InputError: as `image_id`.
-            StoreError: it is gone or damaged.
+            SightdeskError: it is gone or damaged.
         """
         id = self.image_id(image)
-        if self.images is None and self.store.image_ids(id, tenant=self.tenant, limit=1):
-            return self.store.load_image(id, tenant=self.tenant)
-        if self.images is not None and id in self.images:
-            return self.store.load_image(id, tenant=self.tenant)
-        return self.load_product(id)
+        owner = self._owner(id)
+        if owner is None:
+            return self.gallery.load(id)
+        return self.store.load_image(id, tenant=owner)
+
+    def about_image(self, id: str) -> StoredImage:
+        """Name and size of a picture that may be seen here.
+
+        Raises:
+            StoreError: it is gone.
+        """
+        owner = self._owner(id)
+        if owner is None:
+            return self.gallery.about(id)
+        return self.store.image_info(id, tenant=owner)
+
+    def kept_bytes(self, id: str) -> bytes | None:
+        """The file of a picture that may be seen here; None of one in an indexed folder, which is
+        not for others as it is.
+
+        Raises:
+            StoreError: it is gone.
+        """
+        owner = self._owner(id)
+        return None if owner is None else self.store.image_bytes(id, tenant=owner)
+
+    def thumbnail(self, id: str) -> bytes:
+        """A picture that may be seen here as WebP of at most 320 pixels.
+
+        Raises:
+            SightdeskError: it is gone or damaged.
+        """
+        owner = self._owner(id)
+        if owner is None:
+            return self.gallery.bytes(id)
+        return self.store.thumbnail(id, tenant=owner)
 
     def add_knowledge(self, path: str | Path) -> Added:
         """Add a file or a folder of documents, products and photos; see `Knowledge.add`.
@@ -209,6 +249,15 @@ class Desk(Closing):
         """
         owner = self.tenant if self.knowledge is None else self.knowledge.tenant
         return self.store.load_image(id, tenant=owner)
+
+    def _owner(self, id: str) -> str | None:
+        """In whose store a picture is; None where it can only be in an indexed folder."""
+        mine = self.images is None or id in self.images
+        if mine and self.store.image_ids(id, tenant=self.tenant, limit=1):
+            return self.tenant
+        if self.knowledge is not None and id in self.product_images():
+            return self.knowledge.tenant
+        return self.tenant if mine and self.images is not None else None
 
     def _choices(self) -> str:
         if self.images is None:

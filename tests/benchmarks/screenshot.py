@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.screenshot --out ui/assets [--browser /usr/bin/chromium]
         [--training FOLDER [--only-training]] [--desk [--products PRODUCTS.jsonl]] [--widget]
+        [--find] [--review PHOTOS]
 
 Starts `sightdesk chat` on a free port and on an empty data folder, hands it a photo, asks what the
 README asks, and waits for each answer: `chat.png`. Then, in the dark, it looks at where the model
@@ -9,7 +10,9 @@ looked for a word of a description: `gaze.png`. Of a training that runs or ran i
 text files are copied, and the page that shows it is `train.png`. With `--desk` only one picture is
 taken, `desk.png`: `sightdesk demo` is asked where a photographed product is from, about returns,
 and for a person. With `--widget` the chat widget is taken instead, on the shop's page of
-`sightdesk serve`: see `widget_pictures`.
+`sightdesk serve`: see `widget_pictures`. With `--find` only `find.png` is taken: the photos of the
+tests are indexed with `sightdesk index`, and searched by words. With `--review` only `review.png`
+is taken: a folder of photos is labelled with `sightdesk label`, and looked through.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.benchmarks.review_pictures import label_photos, take_review
 from tests.benchmarks.widget_pictures import fill_shop, take_widget
 
 PHOTOS = Path(__file__).parent.parent / "photos"
@@ -42,6 +46,7 @@ DESK_QUESTIONS = (
     "How do I return something that I have not opened?",
     "I would like to talk to a person, please.",
 )
+FIND_WORDS = "a yellow fruit"
 VIEW: Any = {"width": 1200, "height": 820}
 TALL: Any = {"width": 1200, "height": 1100}  # the photo and all that is said of it
 TALLER: Any = {"width": 1200, "height": 1440}  # three questions with all that is said of them
@@ -142,6 +147,31 @@ def take_desk(browser: Browser, url: str, path: Path) -> None:
     page.close()
 
 
+def index_photos(data: str) -> None:
+    """Have the photos of the tests indexed in a data folder."""
+    command = [str(Path(sys.executable).with_name("sightdesk")), "index", str(PHOTOS)]
+    done = subprocess.run(command, env={**os.environ, "SIGHTDESK_DATA_DIR": data}, check=False)
+    if done.returncode not in (0, 2):  # 2: some files are no pictures
+        raise SystemExit("The photos could not be indexed; see what was printed above.")
+
+
+def take_find(browser: Browser, url: str, path: Path) -> None:
+    """Pictures found by words."""
+    page = browser.new_page(viewport=VIEW)
+    page.goto(f"{url}/find")
+    box = page.get_by_role("searchbox")
+    box.wait_for(timeout=ANSWER_MS)
+    settle(page)
+    box.fill(FIND_WORDS)
+    box.press("Enter")
+    settle(page)
+    waiting = page.locator(".sightdesk-tile:visible .sightdesk-waits")
+    expect(waiting).to_have_count(0, timeout=ANSWER_MS)
+    settle(page)
+    page.screenshot(path=path)
+    page.close()
+
+
 def copy_training(folder: Path, data: Path) -> None:
     """What the page reads of a training, under its name, in a data folder."""
     target = data / "trainings" / folder.name
@@ -175,6 +205,8 @@ def main() -> None:
     parser.add_argument("--only-training", action="store_true", help="take that picture alone")
     parser.add_argument("--desk", action="store_true", help="take the support desk alone")
     parser.add_argument("--widget", action="store_true", help="take the chat widget alone")
+    parser.add_argument("--find", action="store_true", help="take the page Find alone")
+    parser.add_argument("--review", type=Path, help="label this folder, take the page Review alone")
     parser.add_argument("--products", type=Path, help="a products file for the desk")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -188,6 +220,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sightdesk-pictures-") as data:
         if given.widget:
             fill_shop(Path(data))
+        if given.find:
+            index_photos(data)
+        if given.review is not None:
+            label_photos(given.review, Path(data))
         if given.training is not None:
             copy_training(given.training, Path(data))
         server = subprocess.Popen(
@@ -204,6 +240,10 @@ def main() -> None:
                 )
                 if given.widget:
                     take_widget(browser, url, given.out)
+                elif given.find:
+                    take_find(browser, url, given.out / "find.png")
+                elif given.review is not None:
+                    take_review(browser, url, given.out / "review.png")
                 elif given.desk:
                     take_desk(browser, url, given.out / "desk.png")
                 elif not given.only_training:

@@ -35,6 +35,7 @@ from assistant.batching import client
 from assistant.errors import BusyError, ConflictError, SightdeskError, StoreError
 from assistant.store import Exchange, NewExchange, State, Store
 from assistant.telling import BY, Telling, past_of
+from assistant.tools.gallery import without_folders
 
 if TYPE_CHECKING:
     from assistant.api.service import Service
@@ -141,7 +142,8 @@ class Answer:
     def _run(self) -> None:
         try:
             client.set(self.visitor.name)  # for fairness in the engine's queue
-            with watching(self._watch):
+            # Visitors see the shop's products, not the folders that its owner has indexed.
+            with watching(self._watch), without_folders():
                 self._ask()
             self._end("done")
         except BusyError as error:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 
 from assistant.errors import StoreError
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest version; a test compares it with the scripts."""
 
 
