@@ -145,7 +145,7 @@ def _run(folder: Path, out: Path, batch: int, number: int) -> None:
 
     fsync, add = os.fsync, results_module.Results.add
 
-    def watched_fsync(handle: int) -> None:
+    def watched_fsync(handle: Any) -> None:
         pass_by()
         fsync(handle)
         pass_by()

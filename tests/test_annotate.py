@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from assistant.annotate import Annotation, Job, Task, annotate_pictures, find_job, known_jobs
+from assistant.annotate import Annotation, Job, Task, annotate_pictures, find_job, known_jobs, quick
 from assistant.annotate import running as running_module
 from assistant.annotate.results import Results
 from assistant.annotate.running import Report, shown_time
@@ -31,6 +31,7 @@ from assistant.settings import Settings, get_settings
 from tests import tiny
 from tests.annotated import LABELS, ColourEngine, engine_as, start, write_folder
 from tests.pictures import put
+from tests.stacked import POINTWISE, write_stacked
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,50 @@ def test_small_pictures_are_seen_as_large_ones_are(real: Engine) -> None:
     assert shrinker(engine_as(ColourEngine())) is None
 
 
+def test_in_full_it_sees_and_says_what_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(device="cpu", quantize="none")
+    pictures = [tiny.picture(seed) for seed in range(6)]
+    half = Engine.load(base=str(tiny.directory()), settings=settings)
+    half.model.to(torch.bfloat16)
+    before = half.encode_images(pictures)
+    assert quick.make_full(half)
+    assert half.model.dtype == torch.float32 and not quick.make_full(half)
+    unfolded = half.encode_anew(pictures)
+    found = quick.encode_many(half, pictures)
+    for old, plain, new in zip(before, unfolded, found, strict=True):
+        assert new.id == old.id and half.fits(new) and new.glance is None
+        assert torch.allclose(new.features, plain.features, atol=1e-4, rtol=1e-4)
+        assert new.pooled is not None and plain.pooled is not None
+        assert torch.allclose(new.pooled, plain.pooled, atol=1e-4, rtol=1e-4)
+    monkeypatch.setattr(quick, "_pays", lambda _settings: True)
+    base = str(tiny.directory())
+    opened = quick.engine_for(Task("describe"), base=base, quantize="none", settings=settings)
+    assert opened.model.dtype == torch.float32
+    monkeypatch.setattr(quick, "_SHARE", 0.0)
+    assert not quick.make_full(Engine.load(base=base, settings=settings))
+
+
+def test_in_full_an_adapters_own_tower_is_float32_too(tmp_path: Path) -> None:
+    settings = Settings(device="cpu", quantize="none")
+    write_stacked(tmp_path / "own", targets=POINTWISE)
+    engine = Engine.load(
+        base=str(tiny.directory()), adapter=str(tmp_path / "own"), settings=settings
+    )
+    pictures = [tiny.picture(seed) for seed in range(5)]
+    engine.model.to(torch.bfloat16)
+    for part in engine.resolve(None).eyes.parts.values():
+        part.to(torch.bfloat16)
+    assert engine.resolve(None).eyes.parts and quick.make_full(engine)
+    plain, found = engine.encode_anew(pictures), quick.encode_many(engine, pictures)
+    for one, other in zip(plain, found, strict=True):
+        assert one.eyes == other.eyes != ""
+        assert torch.allclose(one.features, other.features, atol=1e-4, rtol=1e-4)
+    rows = annotate_pictures(engine, pictures, Task("describe", sure=0.0))
+    assert [row.caption for row in rows] == [
+        " ".join(engine.describe([image])[0].text.split()) for image in plain
+    ]
+
+
 def test_a_batch_is_labelled_from_a_list(real: Engine) -> None:
     pictures = [tiny.picture(seed) for seed in range(3)]
     rows = annotate_pictures(real, pictures, Task("label", labels=("cat", "dog"), sure=0.0))
@@ -163,6 +208,7 @@ def test_an_annotation_comes_back_as_it_was_written() -> None:
         {"image": "a", "width": True},
         {"image": "a", "scores": [["x"]]},
         {"image": "a", "scores": 5},
+        {"image": "a", "image_id": "no"},
     ],
 )
 def test_a_row_that_is_none_is_known(row: dict[str, Any]) -> None:
@@ -455,7 +501,7 @@ def test_a_job_is_only_gone_on_with_as_it_was_begun(
         start(folder, out, labels=("a", "b"))
     with pytest.raises(InputError, match="holds a job about"):
         start(write_folder(tmp_path / "others", 1), out)
-    engine.name = "another"  # type: ignore[misc]
+    engine.name = "another"
     put(folder / "new.png", 77)
     with pytest.raises(InputError, match="was begun with colours and this is another"):
         run(again, engine)

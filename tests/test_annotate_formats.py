@@ -361,7 +361,7 @@ def test_a_nasty_label_is_kept_as_far_as_xml_can(tmp_path: Path) -> None:
 def iptc(path: Path) -> dict[tuple[int, int], Any]:
     with Image.open(path) as opened:
         assert isinstance(opened, Image.Image)
-        return dict(IptcImagePlugin.getiptcinfo(opened) or {})  # type: ignore[arg-type]
+        return dict(IptcImagePlugin.getiptcinfo(opened) or {})
 
 
 def jpeg(**options: Any) -> bytes:

@@ -246,30 +246,33 @@ from pathlib import Path
 from assistant.annotate.job import Job
 from assistant.annotate.review import Review
 review = Review(Job.open(Path(sys.argv[1])))
-for card in review.upcoming(limit=100)[int(sys.argv[2])::2]:
-    review.decide(card.image_id, "correct", label="Hand " + sys.argv[2])
+for image_id in sys.argv[3:]:
+    review.decide(image_id, "correct", label=f"Hand {sys.argv[2]}")
 """
 
 
 def test_several_hands_at_once_lose_nothing(tmp_path: Path, folder: Path) -> None:
     job = labelling_job(folder, tmp_path / "out", count=40)
+    review = Review(job)
+    pictures = [card.image_id for card in review.upcoming(limit=40)]
     hands = [
-        subprocess.Popen([sys.executable, "-c", HAND, str(job.path), str(number)], cwd=ROOT)
+        subprocess.Popen(
+            [sys.executable, "-c", HAND, str(job.path), str(number), *pictures[number::2]],
+            cwd=ROOT,
+        )
         for number in range(2)
     ]
-    review = Review(job)
-    half = [card.image_id for card in review.upcoming(limit=20)]
 
     def skip(image_ids: list[str]) -> None:
         for image_id in image_ids:
             review.decide(image_id, "skip")
 
-    threads = [threading.Thread(target=skip, args=(half[start::2],)) for start in range(2)]
+    threads = [threading.Thread(target=skip, args=(pictures[start:20:2],)) for start in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [hand.wait(timeout=120) for hand in hands] == [0, 0]
+    assert [hand.wait(timeout=240) for hand in hands] == [0, 0]
     lines = (job.path / "review.jsonl").read_text().splitlines()
     assert len(lines) == 60
     assert all(json.loads(line) for line in lines)

@@ -72,7 +72,7 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "telling": ("agent",),
     "widget": (),
     "api": ("agent", "batching", "demo", "mcp_server", "telling", "widget"),
-    "cli": ("agent", "api", "demo", "enhance"),
+    "cli": ("agent", "annotate", "api", "demo", "enhance"),
     "mcp_server": ("agent",),
 }
 FOREIGN_TO = {

@@ -667,7 +667,7 @@ def test_progress_says_how_it_stands_without_a_new_line_each_time(
 ) -> None:
     now = [0.0]
     clock: Callable[[], float] = lambda: now[0]  # noqa: E731
-    monkeypatch.setattr(progress.time, "monotonic", clock)
+    monkeypatch.setattr("assistant.cli.progress.time.monotonic", clock)
     with progress.show_progress(plain=True) as report:
         for count in range(30):
             now[0] += 1

@@ -16,10 +16,12 @@ from typing import Any
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from assistant import engines
 from assistant.annotate import Annotation, Job, Task, ray_cluster
 from assistant.annotate.ray_worker import TRIES, Annotator, Order, Receipt
+from assistant.cli import app
 from assistant.errors import InputError, StoreError
 from assistant.settings import Settings
 from tests import tiny
@@ -355,6 +357,23 @@ def test_without_ray_it_is_said_what_to_install(
     monkeypatch.setattr(ray_cluster, "find_spec", lambda _name: None)
     with pytest.raises(InputError, match=r"pip install 'sightdesk\[cluster\]'"):
         annotate_on_ray(folder, tmp_path / "out", TASK)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "2"], "--workers goes with --ray"),
+        (["--ray-address", "auto", "--out", "out"], "--ray-address goes with --ray"),
+        (["--ray"], "Say with --out DIR"),
+        (["--ray", "--out", "s3://shop/found", "--index"], "--index is for folders"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(
+    folder: Path, options: list[str], said: str
+) -> None:
+    for command in ("label", "describe"):
+        result = CliRunner().invoke(app, [command, str(folder), *options])
+        assert result.exit_code == 2 and said in result.stderr
 
 
 @needs_ray

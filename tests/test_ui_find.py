@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -18,7 +19,6 @@ from streamlit.testing.v1 import AppTest
 
 import assistant.engine
 import assistant.space
-import ui.jobs
 import ui.session
 import ui.threads
 from assistant.errors import InputError
@@ -171,6 +171,12 @@ def test_an_address_is_opened_and_gone_back_to(index: ImageIndex) -> None:
     assert shown(page) == sorted(shown(page))
     page.text_input[0].set_value("blue").run()
     assert all(path.startswith("blue") for path in shown(page))
+    page.selectbox(key="find-sort").set_value("oldest").run()
+    page.text_input[0].set_value("").run()
+    assert page.query_params.get("sort") is None, "all have an order of their own"
+    assert shown(page)[0] == "purple-0023.png"
+    page.selectbox(key="find-order").set_value("oldest").run()
+    assert shown(page)[0] == "red-0000.png"
     page.query_params["q"] = "red"  # as the browser does on "back"
     page.run()
     assert page.text_input[0].value == "red"
@@ -359,7 +365,7 @@ def test_a_folder_is_indexed_as_a_process_of_its_own(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(PAGE.parent.parent))
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
-    program = (ui.jobs.sys.executable, str(SIGHTDESK))
+    program = (sys.executable, str(SIGHTDESK))
     indexings = Indexings(tmp_path / "indexings", program)
     with pytest.raises(InputError, match="no folder"):
         indexings.start(str(folder / "red-0000.png"))

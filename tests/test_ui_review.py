@@ -223,7 +223,7 @@ def texts(page: AppTest) -> str:
 def board(page: AppTest) -> dict[str, Any]:
     """What the board was given."""
     (found,) = page.get("bidi_component")
-    proto: Any = found.proto  # type: ignore[attr-defined]
+    proto: Any = found.proto
     return json.loads(proto.json or proto.mixed.json)
 
 

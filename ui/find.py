@@ -76,8 +76,6 @@ def draw(room: PictureRoom, desk: Desk, say: Words) -> None:
     index = room.index()
     folders = index.folders()
     if not folders:
-        with st.sidebar:
-            find_folders.watch(indexings, say)
         find_folders.draw_empty(indexings, say)
         return
     room.warm()

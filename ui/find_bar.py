@@ -17,15 +17,15 @@ import streamlit as st
 from assistant.errors import SightdeskError
 from assistant.images import fit_within, open_image
 from assistant.settings import get_settings
-from ui.find_query import EARLIEST, LATEST, LONGEST, MOST_LEAST, SIZES, SORTS, Query
-from ui.find_terms import folder_name, name_of
+from ui.find_query import EARLIEST, LATEST, LONGEST, MOST_LEAST, SIZES, SORTS, Query, Sort
+from ui.find_terms import folder_names, name_of
 from ui.photos import Photo
 from ui.plain import escape_markdown, one_line
 from ui.troubles import draw_error
 
 if TYPE_CHECKING:
     from assistant.image_index import ImageIndex, IndexedFolder
-    from ui.find_query import Size, Sort
+    from ui.find_query import Size
     from ui.words import Words
 
 WORDS: Final = "find-words"
@@ -37,7 +37,11 @@ ASKED: Final = "find-asked"
 """Of the session: the address that the widgets were last set to, or gave."""
 
 _LABELS, _FOLDER, _SIZE, _LEAST = "find-labels", "find-folder", "find-size", "find-least"
-_SINCE, _UNTIL, _SORT, _ALIKE = "find-since", "find-until", "find-sort", "find-alike"
+_SINCE, _UNTIL, _ALIKE = "find-since", "find-until", "find-alike"
+_SORT, _ORDER = "find-sort", "find-order"
+"""Of pictures by likeness, and of all."""
+
+ORDERS: Final[tuple[Sort, ...]] = ("newest", "oldest", "name")
 _TROUBLE = "find-picture-trouble"
 _CHIP = 96
 _ASSETS = Path(__file__).parent / "assets"
@@ -67,8 +71,16 @@ def read_query(folders: list[IndexedFolder], usual: int) -> Query:
         if ASKED in state and state[ASKED] != address:
             state.pop(PICTURE, None)
         set_query(given, usual)
-    if state[_FOLDER] not in {"", *(folder.id for folder in folders)}:
-        state[_FOLDER] = ""
+    # What Streamlit forgot of a widget that was not drawn, or cannot match with what is drawn now.
+    for key, known, otherwise in (
+        (_SORT, SORTS, SORTS[0]),
+        (_ORDER, ORDERS, ORDERS[0]),
+        (_FOLDER, ("", *(folder.id for folder in folders)), ""),
+    ):
+        if state.get(key) not in known:
+            state[key] = otherwise
+    by_likeness = bool(state[WORDS].strip() or state[LIKE] or PICTURE in state)
+    order: Sort = "likeness" if state[_ORDER] == ORDERS[0] else state[_ORDER]
     least = state[_LEAST]
     query = Query(
         words=" ".join(state[WORDS].split())[:LONGEST],
@@ -79,7 +91,7 @@ def read_query(folders: list[IndexedFolder], usual: int) -> Query:
         until=state[_UNTIL],
         size=state[_SIZE],
         least=None if least == usual else least,
-        sort=state[_SORT],
+        sort=state[_SORT] if by_likeness else order,
         alike=state[_ALIKE] == "alike",
     )
     if query.address() != address:
@@ -94,6 +106,7 @@ def set_query(query: Query, usual: int) -> None:
     state[WORDS], state[LIKE], state[_LABELS] = query.words, query.like, list(query.labels)
     state[_FOLDER], state[_SINCE], state[_UNTIL] = query.folder, query.since, query.until
     state[_SIZE], state[_SORT] = query.size, query.sort
+    state[_ORDER] = query.sort if query.sort in ORDERS else ORDERS[0]
     state[_LEAST] = usual if query.least is None else query.least
     state[_ALIKE] = "alike" if query.alike else "all"
 
@@ -163,16 +176,17 @@ def draw_bar(
             disabled=query.alike,
         ):
             draw_filters(query, index, folders, usual, say)
+        # Streamlit tells options apart by their labels: one widget must always have the same ones.
         orders: dict[Sort, str] = {
-            "likeness": say("find_sort_likeness") if asked else say("find_sort_newest"),
+            "likeness": say("find_sort_likeness"),
             "newest": say("find_sort_newest"),
             "oldest": say("find_sort_oldest"),
             "name": say("find_sort_name"),
         }
         st.selectbox(
             say("find_sort"),
-            [name for name in SORTS if asked or name != "newest" or query.sort == name],
-            key=_SORT,
+            SORTS if asked else ORDERS,
+            key=_SORT if asked else _ORDER,
             format_func=lambda name: orders[name],
             label_visibility="collapsed",
             disabled=query.alike,
@@ -188,6 +202,7 @@ def draw_drop(say: Words) -> None:
         "drop": say("find_drop"),
         "reading": say("find_reading"),
         "large": say("find_too_large", n=most // 2**20),
+        "failed": say("find_not_read"),
     }
     given = _drop(
         key="find-drop", data={"words": words, "most": most}, on_picture_change=lambda: None
@@ -262,14 +277,12 @@ def draw_filters(
         labels,
         key=_LABELS,
         placeholder=say("find_labels_any") if labels else say("find_labels_none"),
-        format_func=lambda label: one_line(label, 60),
         disabled=not labels,
     )
-    names = {"": say("find_folder_all")} | {each.id: folder_name(each) for each in folders}
+    names = {"": say("find_folder_all")} | folder_names(folders)
     st.selectbox(
-        say("find_folder"), list(names), key=_FOLDER,
-        format_func=lambda id: one_line(names.get(id, ""), 60),
-    )  # fmt: skip
+        say("find_folder"), list(names), key=_FOLDER, format_func=lambda id: names.get(id, "")
+    )
     with st.container(horizontal=True):
         for name, key in ((say("find_since"), _SINCE), (say("find_until"), _UNTIL)):
             st.date_input(

@@ -9,7 +9,7 @@ import streamlit as st
 
 from assistant.errors import SightdeskError
 from ui.find_bar import choose_folder
-from ui.find_terms import folder_name, pictures
+from ui.find_terms import folder_names, pictures
 from ui.plain import escape_markdown, label, one_line
 from ui.train_terms import duration
 from ui.troubles import draw_error
@@ -52,7 +52,8 @@ def draw_folder_list(
         )
         with st.container(key="threads", gap="xxsmall"):
             rows = [("", say("find_folder_all"), sum(folder.files for folder in folders))]
-            rows += [(each.id, folder_name(each), each.files) for each in folders]
+            names = folder_names(folders)
+            rows += [(each.id, names[each.id], each.files) for each in folders]
             for id, name, count in rows:
                 st.button(
                     f"{label(name, 26)} · {count:,}",
@@ -158,6 +159,7 @@ def draw_empty(indexings: Indexings, say: Words) -> None:
     st.header(say("find_title"), anchor=False)
     st.write(say("find_empty"))
     draw_add(indexings, say, key="find-first")
+    watch(indexings, say)
     st.caption(say("find_empty_terminal"))
     st.code("sightdesk index ~/Pictures", language=None)
     st.caption(f":material/lock: {say('find_stays')}")

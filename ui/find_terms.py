@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,9 +18,14 @@ def name_of(file: IndexedFile) -> str:
     return file.shown.rpartition("/")[2]
 
 
-def folder_name(folder: IndexedFolder) -> str:
-    """The last part of a folder's path, as it may be shown."""
-    return folder.shown.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or folder.shown
+def folder_names(folders: Sequence[IndexedFolder]) -> dict[str, str]:
+    """By id, the last part of each folder's path; the whole path where two have the same one."""
+    last = {each.id: each.shown.rstrip(os.sep).rpartition(os.sep)[2] for each in folders}
+    count = Counter(last.values())
+    return {
+        each.id: each.shown if count[last[each.id]] > 1 else last[each.id] or each.shown
+        for each in folders
+    }
 
 
 def size_of(count: int) -> str:

@@ -44,10 +44,14 @@ def draw_review(review: Review, say: Words) -> None:
         key = f"review-board-{review.job.id}"
         said, heard = _hear(key, review)
         data = answer(review, view, said, heard, get_previews())
+
+        def hear() -> None:
+            _hear(key, review)
+
         _board(
             key=key,
             data=data | {"words": board_words(review, view, say), "language": say.language},
-            on_said_change=lambda: _hear(key, review),
+            on_said_change=hear,
         )
         if review.counts.bad:
             st.caption(say("review_bad", n=f"{review.counts.bad:,}"))

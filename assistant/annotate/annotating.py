@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from assistant.annotate.quick import encode_many
 from assistant.annotate.values import LONGEST_TEXT, Annotation, Task
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 SURE: Final = 0.5
 """Of a description, the mean probability of its words below which a person should look at it."""
 
-_SEEN: Final = 8  # whose activations a processor's caches hold; thirty-two take twice as long
 UNSURE: Final = "Not sure enough of it"
 UNFAMILIAR: Final = "Unlike the pictures that the model was trained on"
 
@@ -26,7 +26,7 @@ def annotate_pictures(
     """Label or describe one batch; ``image`` of each is its image id until a path is given.
 
     Args:
-        engine: loaded with the task's adapter as its default, see `engine_for`.
+        engine: loaded with the task's adapter as its default, see `quick.engine_for`.
         pictures: as many as should be open at once; `running.BATCH` is what measures best.
 
     Raises:
@@ -34,11 +34,7 @@ def annotate_pictures(
     """
     if not pictures:
         return []
-    encoded = [
-        image
-        for start in range(0, len(pictures), _SEEN)
-        for image in engine.encode_images(pictures[start : start + _SEEN])
-    ]
+    encoded = encode_many(engine, pictures)
     rows = (_labelled if task.kind == "label" else _described)(engine, encoded, task)
     made_by: dict[str, Any] = {
         "model": engine.name,

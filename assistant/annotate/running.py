@@ -204,11 +204,11 @@ def _rows(
     rows = []
     for each in group:
         seen, picture = each.seen, each.picture
-        its = {"image": seen.path, "size": seen.size, "modified_ns": seen.modified_ns}
+        its: dict[str, Any] = {"size": seen.size, "modified_ns": seen.modified_ns}
         row = found[picture.id] if picture is not None else Annotation(seen.path, status="bad")
         if row.status == "bad":
-            row = Annotation(seen.path, status="bad", trouble=each.trouble or row.trouble)
-            row = replace(row, size=seen.size, modified_ns=seen.modified_ns)
+            trouble = each.trouble or row.trouble
+            row = Annotation(seen.path, status="bad", trouble=trouble, **its)
             tally.fail(seen.path, row.trouble or "")
             known = results.known.get(seen.path)
             if known is None or results.at(known.at) != row:
@@ -218,7 +218,8 @@ def _rows(
             tally.done += 1
         else:
             tally.same += 1
-        rows.append(replace(row, width=each.width, height=each.height, **its))
+        row = replace(row, image=seen.path, width=each.width, height=each.height, **its)
+        rows.append(row)
     return rows
 
 

@@ -149,6 +149,7 @@ class Annotation:
             known[name] = value
         if not known.get("image") or known.get("status", "ok") not in get_args(Status):
             raise ValueError("it names no picture, or has no known status")
+        bytes.fromhex(known.get("image_id", ""))  # else it is no image id
         known["scores"] = tuple((str(name), float(share)) for name, share in row.get("scores", ()))
         return cls(**known)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,7 +35,7 @@ def list_jobs(as_json: JsonOption = False) -> None:
     from assistant.annotate import known_jobs
 
     for job in known_jobs():
-        counts = Counter(row.status for row in job.annotations())
+        counts = Counter[str](row.status for row in job.annotations())
         if as_json:
             row: dict[str, Any] = {"id": job.id, "kind": job.kind, "created": job.created}
             row |= {"folder": str(job.folder), "path": str(job.path), **_counted(counts)}
@@ -141,5 +142,5 @@ _SAID = {
 }
 
 
-def _counted(counts: Counter[str]) -> dict[str, int]:
-    return {status: counts[status] for status in _SAID}
+def _counted(counts: Mapping[str, int]) -> dict[str, int]:
+    return {status: counts.get(status, 0) for status in _SAID}

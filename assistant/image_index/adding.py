@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from assistant.embedder import Report
 from assistant.errors import BusyError, InputError, SightdeskError
 from assistant.image_index.folder import FolderReport, FolderRun, How
-from assistant.image_index.keeping import check_embedder
+from assistant.image_index.state import check_embedder
 from assistant.image_index.values import Indexed
 from assistant.store.failures import explained
 from assistant.store.image_rows import ImageStateRow

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from assistant.image_index.finders import Finder
 from assistant.image_index.finders.base import Report
-from assistant.image_index.keeping import batches
+from assistant.image_index.knowing import batches
 from assistant.image_index.lookup import files_of
 from assistant.image_index.state import State
 from assistant.image_index.values import IndexedFile

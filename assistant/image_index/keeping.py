@@ -6,7 +6,7 @@ lock on the state's row, so that keys of vectors are committed in their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ import numpy as np
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from assistant.errors import ConflictError, InputError, MissingError
+from assistant.errors import ConflictError, InputError
 from assistant.image_index.finders import Finder
+from assistant.image_index.knowing import Knowing, batches
 from assistant.image_index.names import stored
 from assistant.image_index.state import check_embedder
 from assistant.image_index.thumbnails import Thumbnails
-from assistant.image_index.values import FileState, Known, Looks, Note
+from assistant.image_index.values import FileState, Looks, Note
 from assistant.space import PictureEmbedder
 from assistant.store import Store
 from assistant.store.image_rows import (
@@ -37,7 +38,6 @@ from assistant.store.text import one_line
 LONGEST_LABEL = 200
 LONGEST_CAPTION = 2_000
 
-_BATCH = 500  # values in one statement
 _DROPPED = 2_000  # files that go in one transaction, which others wait for
 _MOST = 2**63 - 1
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +47,7 @@ _FIRST_STATE = text(
 )
 
 
-class Keeper:
+class Keeper(Knowing):
     """Writes one tenant's image index.
 
     Args:
@@ -66,7 +66,8 @@ class Keeper:
         finder: Finder,
         thumbnails: Thumbnails,
     ) -> None:
-        self.store, self.tenant, self.embedder = store, tenant, embedder
+        super().__init__(store, tenant)
+        self.embedder = embedder
         self.finder, self.thumbnails = finder, thumbnails
 
     # --- what is known
@@ -87,57 +88,6 @@ class Keeper:
                 known = uuid4().hex
                 session.add(rows(tenant=self.tenant, id=known, path=name, added=now()))
             return known
-
-    def states(self, folder: str) -> Known:
-        """What is known of a folder's files.
-
-        Raises:
-            MissingError: there is no such folder.
-        """
-        files, images, vectors = IndexedFileRow, IndexedImageRow, ImageVectorRow
-        columns = (
-            files.path, files.size, files.modified_ns, files.digest, images.image_id,
-            files.trouble, files.width, files.height, files.taken, vectors.key,
-        )  # fmt: skip
-        found: dict[str, FileState] = {}
-        waiting: set[str] = set()
-        with self.store.database.read() as session:
-            key = self.folder_key(session, folder)
-            query = (
-                select(*columns)
-                .outerjoin(images, images.key == files.image_key)
-                .outerjoin(vectors, vectors.image_key == files.image_key)
-                .where(files.folder_key == key)
-                .execution_options(yield_per=10_000)
-            )
-            for path, *rest, vector in session.execute(query):
-                found[path] = FileState(path, *rest)
-                if vector is None and (image := found[path].image_id) is not None:
-                    waiting.add(image)
-        return Known(found, frozenset(waiting))
-
-    def known(self, image_ids: Iterable[str]) -> set[str]:
-        """Those of the pictures that have a vector already, which need not be embedded again."""
-        images, vectors = IndexedImageRow, ImageVectorRow
-        found: set[str] = set()
-        with self.store.database.read() as session:
-            for part in batches(list(dict.fromkeys(image_ids))):
-                query = select(images.image_id).join(vectors, vectors.image_key == images.key)
-                here = query.where(images.tenant == self.tenant, images.image_id.in_(part))
-                found.update(session.scalars(here))
-        return found
-
-    def folder_key(self, session: Session, folder: str) -> int:
-        """Key of the folder of that id.
-
-        Raises:
-            MissingError: there is none.
-        """
-        rows = IndexedFolderRow
-        key = session.scalar(select(rows.key).where(rows.tenant == self.tenant, rows.id == folder))
-        if key is None:
-            raise MissingError("This folder is not indexed any more; index it again.")
-        return key
 
     # --- changes
 
@@ -432,11 +382,6 @@ def moment(nanoseconds: int) -> datetime:
         return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
     except (ValueError, OverflowError, OSError):
         return _EARLIEST
-
-
-def batches(values: Sequence[Any], size: int = _BATCH) -> Iterator[Any]:
-    """Parts of a sequence of bounded length."""
-    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def _number(nanoseconds: int) -> int:

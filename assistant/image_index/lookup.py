@@ -12,7 +12,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from assistant.image_index.keeping import batches, moment
+from assistant.image_index.keeping import moment
+from assistant.image_index.knowing import batches
 from assistant.image_index.names import on_disk
 from assistant.image_index.values import IndexedFile
 from assistant.store.image_rows import IndexedFileRow, IndexedFolderRow, IndexedImageRow

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from assistant.errors import InputError
 from assistant.image_index.filters import conditions, count_up_to, matching
 from assistant.image_index.finders import Finder, Near, as_vectors
-from assistant.image_index.keeping import batches
+from assistant.image_index.knowing import batches
 from assistant.image_index.lookup import files_of
 from assistant.image_index.state import State, check_embedder, read_state
 from assistant.image_index.values import Filter, Found, Results

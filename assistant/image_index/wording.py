@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assistant.image_index.finders import Finder
-from assistant.image_index.keeping import batches
+from assistant.image_index.knowing import batches
 from assistant.knowledge.words import mentions, query_words, singular, tokens
 from assistant.space import Vectors
 from assistant.store.image_rows import IndexedImageRow

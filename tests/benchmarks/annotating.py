@@ -69,7 +69,8 @@ class Plain:
         base = load_base(ensure_embedded(settings), "embedded", torch.device("cpu"), "auto")
         for name in adapters:
             base = attach_adapter(base, find_adapter(name, settings).path, name)
-        self.model: Any = base.model.to(dtype).eval()
+        model: Any = base.model
+        self.model = model.to(dtype).eval()
         self.processor: Any = base.processor
 
     def ask(self, path: Path, question: str, tokens: int) -> str:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 
 VIEW: Any = {"width": 1280, "height": 860}
 PATIENCE_MS = 180_000
-LOOKED_AT = 6
+LOOKED_AT = 2
 
 
 def label_photos(folder: Path, data: Path) -> None:

@@ -97,7 +97,12 @@ class Drop {
       this.say(this.data.words.large);
       return;
     }
-    this.send({ name: file.name.slice(0, 200), content: await text(content), at: Date.now() });
+    try {
+      this.send({ name: file.name.slice(0, 200), content: await text(content), at: Date.now() });
+      this.say("");
+    } catch {
+      this.say(this.data.words.failed);
+    }
   }
 
   end() {

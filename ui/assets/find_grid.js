@@ -13,6 +13,8 @@ const LEAST_COLUMNS = 2;
 const BATCH = 24;
 const KEPT = 1500;
 const SCREENS_AHEAD = 1;
+const SCREENS_LEAD = 4;
+const STILL_MS = 200;
 const PATIENCE_MS = 4000;
 const HEADER = 64;
 
@@ -39,6 +41,9 @@ class Grid {
     this.columns = 1;
     this.side = LEAST_TILE;
     this.request = { number: Date.now(), since: 0, waiting: false };
+    this.last = { above: 0, at: 0 };
+    this.speed = 0; // pixels a millisecond
+    this.patience = 150; // milliseconds that an answer takes
     this.places = new Map(); // view -> where it was scrolled to
     this.root = document.createElement("div");
     this.root.className = "sightdesk-grid";
@@ -63,7 +68,11 @@ class Grid {
     this.root.setAttribute("aria-label", data.words.grid);
     if (data.view !== this.view) this.change(data);
     for (const [place, item] of Object.entries(data.items)) this.keep(Number(place), item);
-    if (data.answers >= this.request.number) this.request.waiting = false;
+    if (this.request.waiting && data.answers >= this.request.number) {
+      this.request.waiting = false;
+      const took = Math.min(performance.now() - this.request.since, PATIENCE_MS);
+      this.patience = 0.6 * this.patience + 0.4 * took;
+    }
     this.measure();
   }
 
@@ -191,8 +200,7 @@ class Grid {
     }
     for (let row = first; row < end; row++) this.draw(row);
     if (this.total) this.draw(pinned);
-    this.middle = clamp(Math.floor((above + seen / 2) / this.step), 0, this.lines);
-    this.wish(first, end);
+    this.wish(above, seen);
   }
 
   draw(row) {
@@ -277,17 +285,32 @@ class Grid {
     else element.remove();
   }
 
-  // What is missing, nearest to the middle of the view first.
-  wish(first, end) {
+  // How far one will have scrolled when an answer is there, in pixels.
+  lead(above, seen, now) {
+    const passed = now - this.last.at;
+    if (passed > 0) {
+      const speed = (above - this.last.above) / passed;
+      this.speed = passed > STILL_MS ? 0 : 0.7 * this.speed + 0.3 * speed;
+    }
+    this.last = { above, at: now };
+    return clamp(this.speed * this.patience, -SCREENS_LEAD * seen, SCREENS_LEAD * seen);
+  }
+
+  // What is missing, nearest first to the middle of what will be in view.
+  wish(above, seen) {
     const now = performance.now();
+    const aim = above + this.lead(above, seen, now) + seen / 2;
     if (this.request.waiting && now - this.request.since < PATIENCE_MS) return;
+    const row = pixels => clamp(Math.floor(pixels / this.step), 0, this.lines);
+    const reach = seen * (0.5 + SCREENS_AHEAD);
+    const [first, end] = [row(aim - reach), row(aim + reach + this.step)];
     const missing = [];
     for (let place = this.starts[first]; place < this.starts[end]; place++) {
       const item = this.items.get(place);
       if (!item || (!item.url && !item.broken)) missing.push(place);
     }
     if (!missing.length) return;
-    const centre = this.starts[this.middle] + this.columns / 2;
+    const centre = this.starts[row(aim)] + this.columns / 2;
     missing.sort((a, b) => Math.abs(a - centre) - Math.abs(b - centre) || a - b);
     const places = missing.slice(0, BATCH);
     this.request = { number: this.request.number + 1, since: now, waiting: true };

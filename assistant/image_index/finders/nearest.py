@@ -99,8 +99,10 @@ class Nearest:
             keys, cosines = keys[best], cosines[best]
         if now.graph is not None:
             wanted = min(count, len(now.graph))
+            # Some are reached from nowhere. Where so many are wanted, all are compared as quickly.
+            exact = 4 * wanted >= len(now.graph)
             with self._searching:
-                found = now.graph.search(vector, wanted, threads=1)
+                found = now.graph.search(vector, wanted, threads=1, exact=exact)
             keys = np.concatenate([keys, found.keys.astype(np.int64)])
             cosines = np.concatenate([cosines, 1 - found.distances.astype(np.float32)])
         order = np.lexsort((keys, -cosines))[:count]
