@@ -32,7 +32,7 @@ OPEN: Final = "find-open"
 """Of the session: the place of the picture whose details are shown."""
 
 FIRST: Final = 24
-MOST_AT_ONCE: Final = 32
+MOST_AT_ONCE: Final = 96
 SECONDS: Final = 0.3
 """For small pictures that have to be made first; those that are not done are asked for again."""
 

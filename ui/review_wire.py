@@ -29,6 +29,7 @@ MADE_AHEAD: Final = 6
 """Cards behind these whose pictures are made already, so that one goes out with each answer."""
 
 CHOICES: Final = 9
+VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
 RECENT: Final = 12
 MOST_MOVES: Final = 50
 _PICTURES_AT_ONCE: Final = 3
@@ -83,10 +84,11 @@ def _move(value: object) -> Move | None:
     if not isinstance(value, Mapping):
         return None
     number, image_id = value.get("n"), value.get("id")
-    verdict, text = value.get("verdict"), value.get("text")
+    wanted, text = value.get("verdict"), value.get("text")
+    verdict = next((each for each in VERDICTS if each == wanted), None)
     if not isinstance(number, int) or isinstance(number, bool) or not isinstance(image_id, str):
         return None
-    if verdict not in get_args(Verdict):
+    if verdict is None:
         return None
     text = text[:_LONGEST_TEXT] if isinstance(text, str) else None
     return Move(number, image_id[:128], verdict, text)

@@ -39,7 +39,7 @@ def _parts(about: SpaceAbout, size: int) -> Iterable[str]:
     yield (
         "```python\n"
         "from assistant.space import picture_embedder\n\n"
-        'space = picture_embedder()   # or picture_embedder("DIRECTORY")\n'
+        'space = picture_embedder()  # or picture_embedder("DIRECTORY")\n'
         'cosines = space.encode_texts(["a dog in the snow"]) @ space.encode_pictures([photo]).T\n'
         "likelihood = space.calibration.of_words(cosines)\n"
         "```"

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from assistant.images import LoadedImage
     from assistant.labelling import Labelled
 
-SURE: Final = 0.5
-"""Of a description, the mean probability of its words below which a person should look at it."""
+SURE: Final = 0.43
+"""Of a description, the mean probability of its tokens below which a person should look at it.
+
+Of 120 pictures of Flickr8k's dev split a quarter are below, whose descriptions have a CIDEr of
+0.19 against the five of people; the others have 0.70.
+"""
 
 UNSURE: Final = "Not sure enough of it"
 UNFAMILIAR: Final = "Unlike the pictures that the model was trained on"

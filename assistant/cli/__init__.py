@@ -17,6 +17,7 @@ entry point is a function `register(app: typer.Typer) -> None`, as in the module
     page.py        chat
     pictures.py    index, find, duplicates
     progress.py    what a command shows on stderr while it works
+    ray_jobs.py    --ray of label and describe: many machines
     serve.py       serve
     stopping.py    what Ctrl-C does to a command with pictures under way
     tickets.py     tickets list, show, reply, close, reopen, delete, deliver

@@ -3,8 +3,10 @@
     python -m tests.benchmarks.find_scroll [--pictures 5000] [--seconds 8]
 
 Makes coloured pictures, indexes them with the tests' embedder of colours, and scrolls as a wheel
-does: 40 pixels a frame; once when small pictures are still to be made, and again. Told are frames a second, and what a frame costs the page's main thread in
-processor time, which other programs on the machine do not change; 16.7 ms are there for a frame.
+does, 40 pixels a frame: once when small pictures are still to be made, and once again. Told are
+frames a second, the share of pictures in view that are not there yet, and what a frame costs the
+page's main thread in processor time, which other programs on the machine do not change; a frame
+has 16.7 ms.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from assistant.errors import ConflictError, ImageError, InputError, MissingError, StoreError
-from assistant.image_index import FileState, ImageIndex, Note
+from assistant.image_index import FileState, ImageIndex, Looks, Note
+from assistant.image_index import keeping as keeping_module
 from assistant.image_index.names import stored
 from assistant.store import Store
 from assistant.store.image_rows import (
@@ -20,7 +21,7 @@ from assistant.store.image_rows import (
     IndexedFolderRow,
     IndexedImageRow,
 )
-from tests.test_image_index.conftest import Put, names
+from tests.test_image_index.conftest import Put, names, unit_rows
 from tests.tiny_space import COLOURS, TinySpace
 
 
@@ -54,20 +55,17 @@ def test_folders_and_files(index: ImageIndex, put: Put) -> None:
     assert index._keeper.states(put.folder).files["one.png"] == one
 
 
-@pytest.mark.parametrize(
-    "name", ["猫 и кот.png", "a'\"%_\\b.png", "x" * 200 + ".png", "\udcff\udc80.png"]
-)
-def test_names_in_any_script(index: ImageIndex, put: Put, name: str) -> None:
-    state = FileState(stored(f"sub/{name}"), 1, 1, "d", "1" * 64, None, 5, 5)
-    from assistant.image_index import Looks
-    from tests.test_image_index.conftest import unit_rows
-
-    index._keeper.put(put.folder, [state], {"1" * 64: Looks(unit_rows(1)[0], bytes(80))})
-    (file,) = index.files()
-    assert str(file.location) == f"{put.root}/sub/{name}"
-    assert file.shown.isprintable()
-    file.path.encode()
-    assert list(index._keeper.states(put.folder).files) == [file.path]
+def test_names_in_any_script(index: ImageIndex, put: Put) -> None:
+    names_there = ["猫 и кот.png", "a'\"%_\\b.png", "x" * 200 + ".png", "\udcff\udc80.png"]
+    for number, name in enumerate(names_there):
+        id = f"{number:064x}"
+        state = FileState(stored(f"sub/{name}"), 1, 1, "d", id, None, 5, 5)
+        index._keeper.put(put.folder, [state], {id: Looks(unit_rows(1)[0], bytes(80))})
+        (file,) = index.files_of(id)
+        assert str(file.location) == f"{put.root}/sub/{name}"
+        assert file.shown.isprintable()
+        file.path.encode()
+        assert file.path in index._keeper.states(put.folder).files
 
 
 def test_a_changed_file_takes_the_place_of_the_old(
@@ -153,10 +151,11 @@ def test_removing_a_folder_leaves_nothing_of_it(
             getattr(index._keeper, gone)("0" * 32)
 
 
-def test_removing_many_files(index: ImageIndex, put: Put, store: Store) -> None:
-    from tests.test_image_index.conftest import unit_rows
-
-    put.vectors(unit_rows(4_500))
+def test_removing_many_files(
+    index: ImageIndex, put: Put, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping_module, "_DROPPED", 50)
+    put.vectors(unit_rows(120))
     index.remove(put.folder)
     assert not any(rows(store).values())
 

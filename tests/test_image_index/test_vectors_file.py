@@ -25,18 +25,18 @@ from assistant.store import Store
 from tests.test_image_index.conftest import Put, unit_rows
 from tests.tiny_space import TinySpace
 
-COUNT = 1_200
+COUNT = 600
 ROWS = unit_rows(COUNT, 32)
 
 
 @pytest.fixture(autouse=True)
 def few_loose(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nearest_module, "LOOSE", 200)
+    monkeypatch.setattr(nearest_module, "LOOSE", 100)
 
 
 @pytest.fixture
 def full(lite: ImageIndex, tmp_path: Path) -> Put:
-    """1,200 vectors of 32, most of them in a graph on the disk."""
+    """600 vectors of 32, most of them in a graph on the disk."""
     put = Put(lite, tmp_path / "pictures")
     put.vectors(ROWS)
     lite._finder.settle()
@@ -94,25 +94,25 @@ def test_it_is_written_and_read_where_it_lies(full: Put) -> None:
 
 def test_few_vectors_need_no_file(lite: ImageIndex, tmp_path: Path) -> None:
     put = Put(lite, tmp_path / "pictures")
-    put.vectors(ROWS[:150])
+    put.vectors(ROWS[:90])
     lite._finder.settle(thoroughly=True)
-    assert recall(lite, ROWS[:150]) == 1.0
+    assert recall(lite, ROWS[:90]) == 1.0
     assert not list(tmp_path.rglob("*.usearch"))
 
 
 def test_what_came_since_is_found_at_once(full: Put) -> None:
     other = again(full.index)
     assert found(other, ROWS[0], 1) == [0]
-    more = unit_rows(150, 32, seed=5)
+    more = unit_rows(90, 32, seed=5)
     full.vectors(more, first=5_000)
     for index in (full.index, other):
         assert found(index, more[7], 1) == [5_007]
-        assert len(held(index).keys) == 150  # type: ignore[attr-defined]
+        assert len(held(index).keys) == 90  # type: ignore[attr-defined]
     full.index._finder.settle()
     assert head(full.index)["vectors"] == COUNT
-    full.vectors(unit_rows(100, 32, seed=6), first=6_000)
+    full.vectors(unit_rows(20, 32, seed=6), first=6_000)
     full.index._finder.settle()
-    assert head(full.index)["vectors"] == COUNT + 250
+    assert head(full.index)["vectors"] == COUNT + 110
     assert len(list(files(full.index)[".usearch"].parent.glob("*.usearch"))) == 1
     # The other takes the new file instead of holding so many loose ones.
     assert found(other, more[9], 1) == [5_009]
@@ -120,7 +120,7 @@ def test_what_came_since_is_found_at_once(full: Put) -> None:
 
 
 def test_removed_vectors_are_wiped_from_the_file(full: Put, tmp_path: Path) -> None:
-    gone = [3, 77, 500]
+    gone = [3, 77, 450]
     marks = [ROWS[place].astype("<f2").tobytes() for place in gone]
     stays = ROWS[4].astype("<f2").tobytes()
     data = files(full.index)[".usearch"].read_bytes()
@@ -164,10 +164,10 @@ def test_a_vector_that_two_pictures_share_stays_with_the_other(full: Put) -> Non
 
 
 def test_where_much_is_gone_it_is_made_anew(full: Put) -> None:
-    full.index._keeper.drop(full.folder, [f"{place:06d}.jpg" for place in range(400)])
+    full.index._keeper.drop(full.folder, [f"{place:06d}.jpg" for place in range(200)])
     full.index._finder.settle(thoroughly=True)
-    assert head(full.index)["vectors"] == 800
-    assert recall(again(full.index), ROWS, np.arange(400, COUNT)) > 0.97
+    assert head(full.index)["vectors"] == 400
+    assert recall(again(full.index), ROWS, np.arange(200, COUNT)) > 0.97
     full.index.remove(full.folder)
     assert set(files(full.index)) == {".lock"}
     assert full.index.is_empty
@@ -233,7 +233,7 @@ def test_a_full_disk_leaves_what_was(full: Put, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(StoreError, match="no space left"):
         full.index._finder.settle()
     monkeypatch.undo()
-    monkeypatch.setattr(nearest_module, "LOOSE", 200)
+    monkeypatch.setattr(nearest_module, "LOOSE", 100)
     assert not list(files(full.index)[".json"].parent.glob("*.part"))
     assert head(full.index)["vectors"] == COUNT
     assert found(full.index, unit_rows(250, 32, seed=5)[3], 1) == [5_003]
@@ -267,17 +267,17 @@ def test_the_same_embedder_once_more(full: Put) -> None:
 
 
 def test_filters_find_enough_in_a_graph(full: Put) -> None:
-    full.index.annotate({f"{place:064x}": Note("Rare") for place in range(0, COUNT, 40)})
+    full.index.annotate({f"{place:064x}": Note("Rare") for place in range(0, COUNT, 20)})
     from assistant.image_index.searching import Asked
 
     query = unit_rows(1, 32, seed=4)[0]
-    rare = np.arange(0, COUNT, 40)
+    rare = np.arange(0, COUNT, 20)
     page = full.index._search.page(Asked(words=query), Filter(labels=("Rare",)), 30, 0, None)
     exact = rare[np.argsort(-(ROWS[rare] @ query))]
     assert [int(each.file.image_id, 16) for each in page.found] == exact.tolist()
-    broad = full.index._search.page(Asked(words=query), Filter(min_bytes=1_600), 50, 0, None)
+    broad = full.index._search.page(Asked(words=query), Filter(min_bytes=1_300), 50, 0, None)
     assert len(broad.found) == 50
-    most = np.arange(600, COUNT)
+    most = np.arange(300, COUNT)
     exact = most[np.argsort(-(ROWS[most] @ query))[:50]]
     assert len({int(each.file.image_id, 16) for each in broad.found} & set(exact.tolist())) >= 48
 
@@ -294,18 +294,18 @@ def test_pages_of_a_graph_are_stable(full: Put) -> None:
     whole = [id for start in range(0, COUNT, 100) for id in page(full.index, start)]
     assert len(set(whole)) == len(whole) == COUNT
     opened = again(full.index)
-    assert page(opened, 700) == whole[700:800]
+    assert page(opened, 400) == whole[400:500]
     assert page(opened, 40, 5) == whole[40:45]
-    assert page(again(full.index), 1_150, 1_000) == whole[1_150:]
+    assert page(again(full.index), 550, 1_000) == whole[550:]
 
 
 def _index_elsewhere(data: Path, first: int) -> None:
-    nearest_module.LOOSE = 200
+    nearest_module.LOOSE = 100
     with Store.open(Settings(data_dir=data)) as store:
         index = ImageIndex.open(store=store, embedder=TinySpace())
         put = Put(index, data.parent / f"pictures-{first}")
-        for start in range(0, 600, 150):
-            put.vectors(unit_rows(150, 32, seed=first + start), first=first + start)
+        for start in range(0, 480, 120):
+            put.vectors(unit_rows(120, 32, seed=first + start), first=first + start)
             index._finder.settle()
 
 
@@ -330,13 +330,13 @@ def test_two_processes_index_and_a_third_searches(full: Put, processes: object) 
     full.index._finder.settle()
     for index in (full.index, again(full.index)):
         for first in (10_000, 20_000):
-            rows = unit_rows(150, 32, seed=first + 450)
-            assert found(index, rows[5], 1) == [first + 455]
+            rows = unit_rows(120, 32, seed=first + 360)
+            assert found(index, rows[5], 1) == [first + 365]
     with full.index.store.database.read() as session:
         state = read_state(session, "")
         assert state is not None
-        assert state.vectors == COUNT + 1_200
-        assert session.scalar(text("SELECT count(*) FROM image_vectors")) == COUNT + 1_200
+        assert state.vectors == COUNT + 960
+        assert session.scalar(text("SELECT count(*) FROM image_vectors")) == COUNT + 960
 
 
 def test_half_precision_loses_nothing() -> None:

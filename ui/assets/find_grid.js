@@ -10,7 +10,9 @@ const GAP = 14;
 const CAPTION = 46;
 const LEAST_TILE = 164;
 const LEAST_COLUMNS = 2;
-const BATCH = 24;
+const BATCH = 24; // asked for at once where answers come within BATCH_MS, else more
+const LARGEST_BATCH = 96;
+const BATCH_MS = 250;
 const KEPT = 1500;
 const SCREENS_AHEAD = 1;
 const SCREENS_LEAD = 4;
@@ -312,7 +314,8 @@ class Grid {
     if (!missing.length) return;
     const centre = this.starts[row(aim)] + this.columns / 2;
     missing.sort((a, b) => Math.abs(a - centre) - Math.abs(b - centre) || a - b);
-    const places = missing.slice(0, BATCH);
+    const batch = Math.round((BATCH * this.patience) / BATCH_MS);
+    const places = missing.slice(0, clamp(batch, BATCH, LARGEST_BATCH));
     this.request = { number: this.request.number + 1, since: now, waiting: true };
     this.ask({ view: this.view, places, number: this.request.number });
     clearTimeout(this.again);
