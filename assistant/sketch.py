@@ -66,4 +66,5 @@ def are_near(
     """
     apart: np.ndarray = np.bitwise_count(first[:, :32] ^ second[:, :32]).sum(axis=1)
     differ = np.abs(first[:, 32:].astype(np.int16) - second[:, 32:]).mean(axis=1)
-    return np.logical_and(apart <= bits, differ <= colour)
+    alike: np.ndarray = np.logical_and(apart <= bits, differ <= colour)
+    return alike

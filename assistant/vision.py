@@ -219,7 +219,8 @@ class EfficientNetLiteModel(PreTrainedModel):
 
 def fused(tower: EfficientNetLiteModel) -> EfficientNetLiteModel:
     """A copy of the tower with batch norms folded into the convolutions: same output, faster."""
-    tower = copy.deepcopy(tower).float()
+    folded: Any = copy.deepcopy(tower)
+    tower = folded.float()
     for module in tower.modules():
         if isinstance(module, ConvNorm):
             norm: Any = module.norm

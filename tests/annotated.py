@@ -159,7 +159,7 @@ def _run(folder: Path, out: Path, batch: int, number: int) -> None:
         add(self, rows)
         pass_by()
 
-    os.fsync = watched_fsync
+    os.fsync = watched_fsync  # type: ignore[assignment]
     results_module.Results.add = watched_add  # type: ignore[method-assign]
     start(folder, out).run(engine_as(ColourEngine()), batch=batch)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import nn
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizer
 
 from adapters.retrieval.saving import Precision, Trained, save_space
 from assistant.fingerprint import part_fingerprint
@@ -26,7 +26,7 @@ PRECISION = Precision()
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!'-"
 
 
-def tokenizer() -> BertTokenizerFast:
+def tokenizer() -> BertTokenizer:
     """WordPiece that knows letters and colours: any English text goes in."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     pieces = [*special, *COLOURS, *_LETTERS, *(f"##{letter}" for letter in _LETTERS)]
@@ -36,7 +36,7 @@ def tokenizer() -> BertTokenizerFast:
     words.normalizer = normalizers.BertNormalizer(lowercase=True)
     words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     words.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    return BertTokenizerFast(tokenizer_object=words)
+    return BertTokenizer(tokenizer_object=words)
 
 
 def write_text(folder: Path) -> Path:
@@ -63,7 +63,7 @@ def trained(base: Path, seed: int = 0) -> Trained:
     head = ImageHead(tower.config.head_channels, 2, 16, DIMENSIONS)
     with torch.no_grad():
         for parameter in head.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
+            parameter.add_(0.3 * torch.randn_like(parameter))
     changes = {
         name: 0.1 * torch.randn_like(parameter)
         for name, parameter in tower.named_parameters()

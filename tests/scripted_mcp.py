@@ -126,7 +126,7 @@ def install(eyes: Eyes) -> None:
     service.Service.load = load  # type: ignore[method-assign]
     core.text_embedder = lambda *_: BagOfWords()  # type: ignore[assignment,attr-defined]
     tiny = TinySpace()
-    space.picture_embedder = lambda *_: tiny  # type: ignore[assignment]
+    space.picture_embedder = lambda *_: tiny
 
 
 def main(words: Sequence[str]) -> None:

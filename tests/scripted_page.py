@@ -187,7 +187,7 @@ def serve(engine: ScriptedEngine, port: int) -> None:
 
     space = TinySpace()
     assistant.engine.Engine = engine  # type: ignore[assignment,misc]
-    assistant.space.picture_embedder = lambda *_, **__: space  # type: ignore[assignment]
+    assistant.space.picture_embedder = lambda *_, **__: space
     ui.jobs.sightdesk = lambda: (sys.executable, str(SIGHTDESK))
     options = {
         "server.port": port,

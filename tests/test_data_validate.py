@@ -24,7 +24,7 @@ from adapters.data.report import render, write_report
 from adapters.data.splits import named_splits, split
 from adapters.data.validate import Report, validate
 from assistant.errors import DataError, InputError
-from assistant.sketch import sketch
+from assistant.sketch import MAX_BITS, MAX_COLOUR, sketch
 from tests.commands import invoke
 from tests.pictures import put, scene, write_rows
 
@@ -249,8 +249,8 @@ def test_near_pairs_equal_those_of_comparing_all(monkeypatch: pytest.MonkeyPatch
         (one, two)
         for one in range(400)
         for two in range(one + 1, 400)
-        if np.bitwise_count(packed[one] ^ packed[two]).sum() <= near.MAX_BITS
-        and np.abs(colours[one].astype(int) - colours[two]).mean() <= near.MAX_COLOUR
+        if np.bitwise_count(packed[one] ^ packed[two]).sum() <= MAX_BITS
+        and np.abs(colours[one].astype(int) - colours[two]).mean() <= MAX_COLOUR
     ]
     assert len(expected) > 500
     assert near_pairs(packed, colours) == expected

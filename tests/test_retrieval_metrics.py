@@ -68,7 +68,7 @@ def test_recalls_are_what_counting_gives(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_ties_count_against() -> None:
-    same = np.ones((12, 4), np.float32) / 2
+    same = np.full((12, 4), 0.5, np.float32)
     scores, rankings = score_retrieval(same, same, np.arange(12))
     assert (scores.t2i_r1, scores.t2i_r10, scores.i2t_r10) == (0, 0, 0)
     assert all(place not in row for place, row in enumerate(rankings.images))
@@ -132,7 +132,12 @@ def test_what_cannot_be_used_is_told_before_anything_is_embedded(
 
 def test_the_command(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named: list[str | None] = []
-    monkeypatch.setattr(space, "picture_embedder", lambda name: named.append(name) or TinySpace())
+
+    def embedder(name: str | None) -> TinySpace:
+        named.append(name)
+        return TinySpace()
+
+    monkeypatch.setattr(space, "picture_embedder", embedder)
     data = write(("red", ["a red wall"]), ("blue", ["a blue wall"]))
     arguments = ["retrieval", "--data", str(data), "--embedder", "mine", "--json"]
     done = CliRunner().invoke(evaluate_app, arguments)

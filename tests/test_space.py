@@ -135,7 +135,7 @@ def test_the_parts_give_what_they_give_one_by_one(
     with torch.no_grad():
         for name, parameter in tower.named_parameters():
             if name in trained.tower:
-                parameter += unpacked(f"tower.{name}", stored, parameter.shape)
+                parameter.add_(unpacked(f"tower.{name}", stored, parameter.shape))
         for name, parameter in trained.head.named_parameters():
             parameter.copy_(unpacked(f"head.{name}", stored, parameter.shape))
         pixels = pixel_values([tiny.pixels(3)], tiny.IMAGE_SIZE)
@@ -469,7 +469,7 @@ def test_a_reduced_embedder_is_one() -> None:
     with pytest.raises(InputError, match="at least as many vectors"):
         reduced(whole, 12, fit_to=vectors)
     with pytest.raises(InputError, match="finite"):
-        fitted(vectors * np.nan, 3)
+        fitted(np.full_like(vectors, np.nan), 3)
 
 
 # What ships

@@ -80,7 +80,8 @@ def train_space(
     files = sources.told()
     material = read_material(sources, recipe.held_out, recipe.seed)
     tower_is, text_is = tower_fingerprint(ground.base), part_fingerprint(ground.text)
-    tower: Any = fused(load_tower(ground.base)).to(memory_format=torch.channels_last)
+    folded: Any = fused(load_tower(ground.base))
+    tower = folded.to(memory_format=torch.channels_last)
     before = {name: p.detach().clone() for name, p in tower.named_parameters()}
     words = load_text(ground.text, recipe.max_tokens)
     _check(recipe, tower, words.model)

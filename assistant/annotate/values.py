@@ -154,7 +154,7 @@ class Annotation:
         return cls(**known)
 
 
-_EMPTY: Final = (None, "", [], 0)
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], 0)
 _KINDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("image", "image_id", "label", "coarse_label", "caption"), str),
     **dict.fromkeys(("status", "trouble", "model", "adapter", "quantization"), str),

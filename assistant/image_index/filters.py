@@ -6,6 +6,7 @@ import os
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import Session
@@ -27,10 +28,11 @@ def matching(session: Session, tenant: str, where: Filter) -> Select[tuple[int |
         InputError: the filter contradicts itself, or names a folder that is not indexed.
     """
     files, images = IndexedFileRow, IndexedImageRow
-    query = select(files.image_key).where(*conditions(session, tenant, where))
+    query: Any = select(files.image_key).where(*conditions(session, tenant, where))
     if where.labels or where.coarse_labels:
         query = query.join(images, images.key == files.image_key)
-    return query
+    chosen: Select[tuple[int | None]] = query
+    return chosen
 
 
 def conditions(session: Session, tenant: str, where: Filter) -> list[ColumnElement[bool]]:

@@ -299,16 +299,14 @@ class Keeper(Knowing):
         fresh = [id for id in ids if keys[id] not in seen]
         values = []
         for id in fresh:
-            vector = looks[id].vector
-            state.dimensions = state.dimensions or len(vector)
-            if len(vector) != state.dimensions:
+            given = looks[id].vector
+            state.dimensions = state.dimensions or len(given)
+            if len(given) != state.dimensions:
                 raise InputError(
-                    f"A vector of {len(vector)} numbers does not fit the index, whose have "
+                    f"A vector of {len(given)} numbers does not fit the index, whose have "
                     f"{state.dimensions}; index the folder again with `sightdesk index --rebuild`."
                 )
-            values.append(
-                {"tenant": self.tenant, "image_key": keys[id], "vector": to_bytes(vector)}
-            )
+            values.append({"tenant": self.tenant, "image_key": keys[id], "vector": to_bytes(given)})
         told: list[tuple[int, bytes]] = []
         for chunk in batches(values):
             put = insert(vectors).returning(vectors.key, vectors.vector)

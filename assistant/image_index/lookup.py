@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from assistant.image_index.keeping import moment
@@ -36,7 +36,7 @@ _SELECTED = (
     .join(IndexedFolderRow.__table__, _folders.key == _files.folder_key)
     .join(IndexedImageRow.__table__, _images.key == _files.image_key)
 )  # fmt: skip
-_KEYS = bindparam("keys", expanding=True)
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _BY_PICTURE = (
     _SELECTED.where(_files.image_key.in_(_KEYS)).order_by(_files.key).limit(bindparam("most"))
 )
@@ -112,7 +112,7 @@ def all_files(
         last = (found[-1].folder_key, found[-1].path)
 
 
-def file_of(row: Row[Any]) -> IndexedFile:
+def file_of(row: Any) -> IndexedFile:
     """A row of one of these statements."""
     return IndexedFile(
         row.folder, row.path, row.root, row.image_id, row.size, moment(row.modified_ns), row.width,

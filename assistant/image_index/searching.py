@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, select
@@ -278,7 +279,7 @@ class Search:
     ) -> tuple[list[int], Vectors]:
         """Pictures that have a vector, and how near each is to `vector`."""
         vectors = ImageVectorRow
-        found = []
+        found: list[Any] = []
         for part in batches(keys):
             query = select(vectors.image_key, vectors.vector)
             found += session.execute(query.where(vectors.image_key.in_(part))).all()

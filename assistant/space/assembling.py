@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, safe_open
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Router, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -112,7 +112,9 @@ def load_tower(base: Path) -> EfficientNetLiteModel:
             f"The vision tower of the base in {base} cannot be read; remove the folder, and run "
             "`sightdesk fetch` to make it again."
         ) from error
-    return tower.float().eval()
+    read: Any = tower
+    whole: EfficientNetLiteModel = read.float().eval()
+    return whole
 
 
 def load_text(text: Path, max_tokens: int) -> Transformer:
@@ -123,7 +125,7 @@ def load_text(text: Path, max_tokens: int) -> Transformer:
     """
     disable_progress_bar()  # the callers show their own
     try:
-        words = Transformer(
+        words: Transformer = Transformer(
             str(text),
             model_kwargs={
                 "use_safetensors": True, "local_files_only": True, "dtype": torch.float32
@@ -180,11 +182,11 @@ def change(
             a = unpacked(key, stored, (rank, target.shape[1]))
             other = prefix + layer + LORA_B
             b = unpacked(other, stored, (target.shape[0], rank))
-            target += scale * (b @ a)
+            target.add_(scale * (b @ a))
             yield from _names(stored, key, other)
         elif not name.endswith(LORA_B):
             target = _target(parameters, name)
-            target += unpacked(key, stored, target.shape)
+            target.add_(unpacked(key, stored, target.shape))
             yield from _names(stored, key)
 
 

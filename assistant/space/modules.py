@@ -34,7 +34,7 @@ class PictureTower(InputModule):
     """
 
     def __init__(self, tower: EfficientNetLiteModel, image_size: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.tower, self.image_size = tower, image_size
         self._building = threading.Lock()
         self._session: TowerSession | None = None
@@ -76,7 +76,7 @@ class PictureTower(InputModule):
         return {k: v for k, v in self.__dict__.items() if k not in ("_building", "_session")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._building, self._session = threading.Lock(), None
 
     def save(self, output_path: str, *args: Any, **kwargs: Any) -> None:
@@ -98,7 +98,7 @@ class ImageHead(Module):
     def __init__(
         self, channels: int, queries: int, hidden: int, dimensions: int, dropout: float = 0.0
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.norm = nn.LayerNorm(channels)
         self.query = nn.Linear(channels, queries)
         self.mix = nn.Linear(queries, 1, bias=False)
@@ -116,8 +116,9 @@ class ImageHead(Module):
         seen = torch.einsum("bnc,bnq->bcq", cells, weights)
         seen = self.mix(seen).squeeze(-1)  # [n, channels]
         joined = self.dropout(torch.cat([cells.mean(1), seen], -1))
-        bent: torch.Tensor = self.down(self.dropout(F.gelu(self.up(joined))))
-        return bent + self.linear(joined)
+        bent = self.down(self.dropout(F.gelu(self.up(joined))))
+        vector: torch.Tensor = bent + self.linear(joined)
+        return vector
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Adds ``sentence_embedding [n, dimensions]``."""

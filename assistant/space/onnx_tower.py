@@ -150,9 +150,9 @@ def _tensor(name: str, values: np.ndarray | np.float32) -> bytes:
     return dims + _number(2, _FLOAT) + _bytes(8, name.encode()) + _bytes(9, array.tobytes())
 
 
-def _value(name: str, shape: Sequence[int | str]) -> bytes:
+def _value(name: str, shape: Sequence[object]) -> bytes:
     dims = b"".join(
-        _bytes(1, _number(1, side) if isinstance(side, int) else _bytes(2, side.encode()))
+        _bytes(1, _number(1, side) if isinstance(side, int) else _bytes(2, str(side).encode()))
         for side in shape
     )
     kind = _bytes(1, _number(1, _FLOAT) + _bytes(2, dims))

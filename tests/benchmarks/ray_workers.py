@@ -68,11 +68,11 @@ def measure(room: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
         name = on_disk(seen.path)
         shutil.copyfile(options.folder / name, photos / f"{number:06}{Path(name).suffix}")
     rows = [alone(photos, room / "alone", task, settings)]
-    for workers in options.workers:
-        out = room / f"out-{workers}"
-        rows.append(many(photos, out, task, settings, workers, options.shard, kill=False))
-    workers = max(2, *options.workers)
-    rows.append(many(photos, room / "killed", task, settings, workers, options.shard, kill=True))
+    runs = [(workers, False) for workers in options.workers] + [(max(2, *options.workers), True)]
+    for number, (workers, kill) in enumerate(runs):
+        ERRORS.print(rows[-1])
+        out = room / f"out-{number}"
+        rows.append(many(photos, out, task, settings, workers, options.shard, kill=kill))
     return rows
 
 

@@ -106,14 +106,15 @@ def speed(embedder: PictureEmbedder, data: Path) -> dict[str, float]:
     embedder.encode_pictures(pictures[:4])
     embedder.encode_texts(texts[:4])
     found = {}
-    for name, encode, given in (
+    measured: tuple[tuple[str, Any, Any], ...] = (
         ("pictures_a_second", embedder.encode_pictures, pictures),
         ("texts_a_second", embedder.encode_texts, texts),
-    ):
+    )
+    for name, encode, given in measured:
         times = []
         for _ in range(3):
             started = time.perf_counter()
-            encode(given)  # type: ignore[operator]
+            encode(given)
             times.append(time.perf_counter() - started)
         found[name] = round(len(given) / min(times), 1)
     return found

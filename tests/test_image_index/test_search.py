@@ -118,7 +118,7 @@ def test_what_cannot_be_asked(index: ImageIndex, put: Put) -> None:
         {"words": "red", "where": mixed},
     ):
         with pytest.raises(InputError, match=r"[.]$"):
-            index.search(**how)  # type: ignore[arg-type]
+            index.search(**how)
 
 
 def test_any_words_may_be_asked(index: ImageIndex, put: Put) -> None:

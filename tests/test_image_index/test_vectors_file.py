@@ -194,15 +194,15 @@ def test_a_damaged_file_is_not_used(full: Put, harm: str, caplog: pytest.LogCapt
     elif harm == "garbage":
         top.write_bytes(b"\xff" * 100_000)
     else:
-        changed = {
+        harmful: dict[str, dict[str, object]] = {
             "other head": {"sha256": "0" * 64},
             "old format": {"format": "sightdesk pictures 0"},
             "name": {"body": f"../{body.name}"},
             "numbers": {"last": -1, "dimensions": True},
-        }[harm]
+        }
         if harm == "other head":
             there[".seen"].unlink()
-        top.write_text(json.dumps({**said, **changed}))
+        top.write_text(json.dumps(said | harmful[harm]))
     opened = again(full.index)
     assert recall(opened, ROWS) == 1.0  # all compared
     assert held(opened).graph is None  # type: ignore[attr-defined]
@@ -212,9 +212,14 @@ def test_a_damaged_file_is_not_used(full: Put, harm: str, caplog: pytest.LogCapt
 
 
 def test_a_file_is_read_through_once(full: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = []
+    counted: list[object] = []
     real = graph_module._checksum
-    monkeypatch.setattr(graph_module, "_checksum", lambda path: counted.append(path) or real(path))
+
+    def counting(path: Path) -> str:
+        counted.append(path)
+        return real(path)
+
+    monkeypatch.setattr(graph_module, "_checksum", counting)
     found(again(full.index), ROWS[0])
     assert not counted
     files(full.index)[".seen"].unlink()
@@ -229,7 +234,7 @@ def test_a_full_disk_leaves_what_was(full: Put, monkeypatch: pytest.MonkeyPatch)
     def broken(*_args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(graph_module.os, "replace", broken)
+    monkeypatch.setattr("os.replace", broken)
     with pytest.raises(StoreError, match="no space left"):
         full.index._finder.settle()
     monkeypatch.undo()

@@ -61,7 +61,8 @@ def _taken_apart(data: bytes) -> tuple[bytes, list[tuple[int, bytes]], bytes]:
     """The start of image, the segments up to the first scan, and all that follows."""
     if data[:2] != b"\xff\xd8":
         raise ValueError("it is no JPEG file")
-    segments, at = [], 2
+    segments: list[tuple[int, bytes]] = []
+    at = 2
     while True:
         while data[at : at + 2] == b"\xff\xff":  # fill bytes
             at += 1

@@ -45,8 +45,8 @@ def sidecar(label: str | None, words: Sequence[str], caption: str | None) -> byt
     if label is not None:
         about.set(f"{{{_XMP}}}Label", _plain(label))
     if caption is not None:
-        text = _item(about, "description", "Alt", caption)
-        text.set(f"{{{_XML}}}lang", "x-default")
+        said = _item(about, "description", "Alt", caption)
+        said.set(f"{{{_XML}}}lang", "x-default")
     for word in words:
         _item(about, "subject", "Bag", word)
     ElementTree.indent(meta)

@@ -87,7 +87,8 @@ class Finder(Protocol):
 def as_vectors(found: Sequence[bytes]) -> Vectors:
     """Vectors of the tables, float32 [n, d], of length 1 again after they were rounded."""
     rows = np.frombuffer(b"".join(found), "<f2").reshape(len(found), -1).astype(np.float32)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    units: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return units
 
 
 def noted_words(note: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
@@ -120,7 +120,7 @@ class Nearest:
             cosines = np.full((len(keys), 2 * count), -1.0, np.float32)
             if now.graph is not None:
                 with self._searching:
-                    found = now.graph.search(vectors, count, threads=self._threads)
+                    found: Any = now.graph.search(vectors, count, threads=self._threads)
                 width = found.keys.shape[1]
                 near[:, :width] = found.keys.astype(np.int64)
                 cosines[:, :width] = 1 - found.distances
@@ -288,7 +288,8 @@ class Nearest:
 
 def _stored(graph: Index, keys: NDArray[np.int64]) -> list[bytes]:
     """Vectors of a graph, as its file has them."""
-    return [graph.get(int(key), dtype=np.float16).tobytes() for key in keys]
+    rows: list[Any] = [graph.get(int(key), dtype="f16") for key in keys]
+    return [row.tobytes() for row in rows]
 
 
 def _nothing(dimensions: int) -> tuple[NDArray[np.int64], Vectors]:

@@ -94,7 +94,11 @@ class PostgresFinder:
             noted = (rows.label != "") | (rows.coarse_label != "") | (rows.caption != "")
             columns = (rows.key, rows.tenant, rows.label, rows.coarse_label, rows.caption)
             for row in session.execute(select(*columns).where(noted)).all():
-                values = {"key": row.key, "tenant": row.tenant, "words": noted_words(row._mapping)}
+                values = {
+                    "key": row.key,
+                    "tenant": row.tenant,
+                    "words": noted_words(dict(row._mapping)),
+                }
                 session.execute(_ADD_WORDS, values)
             last = 0
             while found := self._vectors_after(session, last):

@@ -67,7 +67,7 @@ class SqliteFinder:
             noted = (rows.label != "") | (rows.coarse_label != "") | (rows.caption != "")
             query = select(*columns).where(noted).execution_options(yield_per=BATCH)
             for row in session.execute(query):
-                values = {"key": row.key, "words": noted_words(row._mapping)}
+                values = {"key": row.key, "words": noted_words(dict(row._mapping))}
                 session.execute(_INSERT, values)
 
     def put(self, session: Session, vectors: Sequence[tuple[int, bytes]]) -> None:
