@@ -134,7 +134,7 @@ def test_it_learns_and_is_loaded_as_it_was_trained(
     assert about["data"]["captioned"] == 24 and about["data"]["labels"] == len(NAMES)
     assert about["data"]["terms"] == "mine" and about["recipe"]["steps"] == 150
     assert {file["name"] for file in about["data"]["files"]} >= {"train.jsonl", "products.jsonl"}
-    assert about["calibration"]["words"][0] > 0 and about["calibration"]["threshold"] == 0.5
+    assert about["calibration"]["words"][0] > 0 and 0.05 <= about["calibration"]["threshold"] <= 0.5
     assert about["scores"]["calibration of words"]["auc"] > 0.6
     card = (out / "space" / "README.md").read_text()
     assert "held\\-out captions" in card and "Terms: mine" in card

@@ -3,6 +3,9 @@
 Who searches sees a few of many pictures, most of which do not show what was asked for. A curve is
 therefore fitted as if one pair in `CROWD` were right: at one half, a right pair is as likely at
 that cosine as a wrong one among so many.
+
+The threshold is about the best of a small collection: nearly every caption of one of its pictures
+finds something as likely, while words for what is not in it at all seldom do.
 """
 
 from __future__ import annotations
@@ -15,7 +18,10 @@ from numpy.typing import NDArray
 from assistant.space import Calibration, Vectors
 
 CROWD = 30
-THRESHOLD = 0.5
+COLLECTION = 100
+ANSWERED = 0.95
+"""Share of captions whose best picture is to be above the threshold."""
+_LOWEST, _HIGHEST = 0.05, 0.5
 _STEPS, _RIDGE = 50, 1e-6
 _MOST = 2_000_000  # wrong pairs that are looked at
 
@@ -56,7 +62,8 @@ def calibrate(
     cosines = captions @ images.T
     right = own[:, None] == np.arange(len(images))
     words = _fitted(cosines[right], cosines[~right])
-    told = {"words": _judged(words, cosines[right], cosines[~right])}
+    threshold = _threshold(words, cosines, own)
+    told = {"words": _judged(words, threshold, cosines[right], cosines[~right])}
     if labelled is not None and labels is not None and len(labelled) > 1:
         pairs = np.triu_indices(len(labelled), 1)
         between, same = (labelled @ labelled.T)[pairs], (labels[:, None] == labels)[pairs]
@@ -69,9 +76,9 @@ def calibrate(
     pictures = words
     if len(alike) and len(unlike):
         pictures = _fitted(alike, unlike)
-        told["pictures"] = _judged(pictures, alike, unlike)
+        told["pictures"] = _judged(pictures, threshold, alike, unlike)
     return (
-        Calibration(words, pictures, THRESHOLD),
+        Calibration(words, pictures, threshold),
         {name: {k: round(v, 4) for k, v in asdict(part).items()} for name, part in told.items()},
     )
 
@@ -110,7 +117,16 @@ def _fitted(right: Vectors, wrong: Vectors) -> Curve:
     return fit_curve(*_weighed(right, wrong))
 
 
-def _judged(curve: Curve, right: Vectors, wrong: Vectors) -> CurveScores:
+def _threshold(curve: Curve, cosines: Vectors, own: NDArray[np.int64]) -> float:
+    """Of the best among a caption's picture and others drawn at random, `COLLECTION` in all."""
+    rows = np.arange(len(own))[:, None]
+    others = np.random.default_rng(0).integers(cosines.shape[1], size=(len(own), COLLECTION - 1))
+    best = cosines[rows, np.concatenate([own[:, None], others], axis=1)].max(axis=1)
+    said = Calibration(curve, curve).of_words(best)
+    return round(float(np.clip(np.quantile(said, 1 - ANSWERED), _LOWEST, _HIGHEST)), 3)
+
+
+def _judged(curve: Curve, threshold: float, right: Vectors, wrong: Vectors) -> CurveScores:
     cosines, is_right, shares = _weighed(right, wrong)
     said = Calibration(curve, curve).of_words(cosines)
     order = np.argsort(cosines, kind="stable")
@@ -120,5 +136,5 @@ def _judged(curve: Curve, right: Vectors, wrong: Vectors) -> CurveScores:
     error = sum(
         abs(float((shares * (said - is_right))[bins == number].sum())) for number in range(10)
     )
-    above = said >= THRESHOLD
+    above = said >= threshold
     return CurveScores(auc, float(above[is_right].mean()), float(above[~is_right].mean()), error)

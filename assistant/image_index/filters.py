@@ -35,21 +35,32 @@ def matching(session: Session, tenant: str, where: Filter) -> Select[tuple[int |
     return chosen
 
 
-def conditions(session: Session, tenant: str, where: Filter) -> list[ColumnElement[bool]]:
+def conditions(
+    session: Session, tenant: str, where: Filter, *, of_known: bool = False
+) -> list[ColumnElement[bool]]:
     """What rows of files, joined with those of their pictures for labels, must fulfil.
+
+    Args:
+        session: a transaction.
+        tenant: whose files.
+        where: the filter.
+        of_known: the query names pictures of the tenant by key. SQLite, which does not count,
+            would rather go through all files of the tenant or of the folder.
 
     Raises:
         InputError: as `matching`.
     """
     check(where)
     files, images = IndexedFileRow, IndexedImageRow
-    asked = [files.tenant == tenant, files.image_key.is_not(None)]
+    asked = [files.image_key.is_not(None)]
+    if not of_known:
+        asked.append(files.tenant == tenant)
     if where.labels:
         asked.append(images.label.in_([one_line(label) for label in where.labels]))
     if where.coarse_labels:
         asked.append(images.coarse_label.in_([one_line(each) for each in where.coarse_labels]))
     if where.folder:
-        asked.append(_inside(session, tenant, where.folder, where.subfolder))
+        asked.append(_inside(session, tenant, where, of_known))
     if where.since is not None:
         asked.append(files.moment >= where.since)
     if where.until is not None:
@@ -115,15 +126,14 @@ def folder_ids(session: Session, tenant: str, folder: str | Path) -> list[tuple[
     return found
 
 
-def _inside(
-    session: Session, tenant: str, folder: str | Path, subfolder: str
-) -> ColumnElement[bool]:
+def _inside(session: Session, tenant: str, where: Filter, of_known: bool) -> ColumnElement[bool]:
     files = IndexedFileRow
-    below = subfolder.replace("\\", "/").strip("/")
+    below = where.subfolder.replace("\\", "/").strip("/")
     places: list[ColumnElement[bool]] = [false()]
-    for key, part in folder_ids(session, tenant, folder):
+    for key, part in folder_ids(session, tenant, where.folder):
         prefix = "/".join(filter(None, (part, below)))
-        mine = files.folder_key == key
+        # A sum has no index.
+        mine = (files.folder_key + 0 if of_known else files.folder_key) == key
         # All that begins with "part/" lies between it and "part0", the character after "/".
         inside = (files.path >= f"{prefix}/", files.path < f"{prefix}0")
         places.append(and_(mine, *inside) if prefix else mine)

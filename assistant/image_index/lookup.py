@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from assistant.image_index.keeping import moment
 from assistant.image_index.knowing import batches
 from assistant.image_index.names import on_disk
+from assistant.image_index.quick import quick, time_of
 from assistant.image_index.values import IndexedFile
 from assistant.store.image_rows import IndexedFileRow, IndexedFolderRow, IndexedImageRow
 
@@ -38,7 +39,10 @@ _SELECTED = (
 )  # fmt: skip
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _BY_PICTURE = (
-    _SELECTED.where(_files.image_key.in_(_KEYS)).order_by(_files.key).limit(bindparam("most"))
+    "SELECT f.key, f.image_key, f.path, f.size, f.modified_ns, f.width, f.height, f.taken, "
+    "d.id, d.path, p.image_id, p.label, p.coarse_label, p.caption FROM indexed_files f "
+    "JOIN indexed_folders d ON d.key = f.folder_key JOIN indexed_images p ON p.key = f.image_key "
+    "WHERE f.image_key IN {keys} ORDER BY f.key LIMIT :most"
 )
 _RANKED = (
     select(
@@ -69,15 +73,20 @@ def files_of(
     """
     found: dict[int, list[tuple[int, IndexedFile]]] = defaultdict(list)
     first: dict[int, int] = {}
-    connection = session.connection()
     for part in batches(keys):
         # Few have copies. Only where there are many is it worth counting those of each.
         most = len(part) + 2 * MOST_OTHERS
-        rows = connection.execute(_BY_PICTURE, {"keys": part, "most": most}).all()
+        rows = quick(session, _BY_PICTURE, {"keys": part, "most": most})
         if len(rows) == most:
-            rows = connection.execute(_FIRST_BY_PICTURE, {"keys": part}).all()
-        for row in rows:
-            found[row.image_key].append((row.key, file_of(row)))
+            for row in session.execute(_FIRST_BY_PICTURE, {"keys": part}):
+                found[row.image_key].append((row.key, file_of(row)))
+        else:
+            for key, image, path, size, modified, width, height, taken, folder, root, *said in rows:
+                file = IndexedFile(
+                    folder, path, root, said[0], size, moment(modified), width, height,
+                    time_of(taken), *said[1:],
+                )  # fmt: skip
+                found[image].append((key, file))
         if wanted:
             files, images = IndexedFileRow, IndexedImageRow
             least = select(files.image_key, func.min(files.key)).join(

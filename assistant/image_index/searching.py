@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ class Asked:
             return 1.0
         return 0.0 if self.words is None else self.weight
 
-    @property
+    @cached_property
     def vector(self) -> Vectors:
         """Both in one, float32 [d] of length 1."""
         parts = ((self.words, self.share), (self.picture, 1 - self.share))
@@ -112,15 +113,14 @@ class Ranking:
 
     def tell(self, keys: Sequence[int], worths: Vectors, cosines: Vectors, floor: float) -> None:
         """Add those that are worth `floor` at least, best first, but for those that it has."""
-        known = set(self.keys)
         order = np.argsort(-worths, kind="stable")
-        for place in order.tolist():
-            if worths[place] < floor:
-                break
-            if keys[place] not in known:
-                self.keys.append(keys[place])
-                self.worths.append(float(worths[place]))
-                self.cosines.append(float(cosines[place]))
+        places = order[worths[order] >= floor].tolist()
+        if self.keys:
+            known = set(self.keys)
+            places = [place for place in places if keys[place] not in known]
+        self.keys += [keys[place] for place in places]
+        self.worths += worths[places].tolist()
+        self.cosines += cosines[places].tolist()
 
 
 class Search:
@@ -131,6 +131,7 @@ class Search:
     ) -> None:
         self.store, self.tenant, self.embedder, self.finder = store, tenant, embedder, finder
         self._rankings: OrderedDict[tuple[object, ...], Ranking] = OrderedDict()
+        self._counts: OrderedDict[tuple[int, Filter], int] = OrderedDict()
         self._lock = threading.Lock()
 
     def page(
@@ -156,7 +157,7 @@ class Search:
             if not ranking.keys:
                 return Results()
             keys = ranking.keys[offset : min(offset + limit, MOST)]
-            wanted = conditions(session, self.tenant, where) if where else ()
+            wanted = conditions(session, self.tenant, where, of_known=True) if where else ()
             files = files_of(session, keys, wanted)
             shown = list(range(offset, offset + len(keys)))
             likely = self._likelihoods(session, asked, ranking, [0, *shown])
@@ -182,9 +183,9 @@ class Search:
         ranking = ranking.copy()
         wording = Wording(session, self.tenant, self.finder, asked.text)
         slope = max(self.embedder.calibration.words[0], 1e-3)
-        wanted = conditions(session, self.tenant, where) if where else []
+        wanted = conditions(session, self.tenant, where, of_known=True) if where else []
         while not ranking.done and len(ranking.keys) < min(need, ranking.total):
-            self._grow(session, state, asked, wanted, ranking, wording, slope)
+            self._grow(session, state, asked, where, wanted, ranking, wording, slope)
         with self._lock:
             self._rankings[name] = ranking
             self._rankings.move_to_end(name)
@@ -195,7 +196,15 @@ class Search:
     def _begin(self, session: Session, state: State, asked: Asked, where: Filter) -> Ranking:
         if not where:
             return Ranking(min(state.vectors - (asked.without > 0), MOST))
-        count = count_up_to(session, matching(session, self.tenant, where), MOST)
+        name = (state.generation, where)
+        with self._lock:
+            count = self._counts.get(name)
+        if count is None:
+            count = count_up_to(session, matching(session, self.tenant, where), MOST)
+        with self._lock:
+            self._counts[name] = count
+            while len(self._counts) > _REMEMBERED:
+                self._counts.popitem(last=False)
         # Of few that match, the nearest of all hold hardly any.
         return Ranking(count, depth=_DEEPEST if count < MOST else 0)
 
@@ -204,6 +213,7 @@ class Search:
         session: Session,
         state: State,
         asked: Asked,
+        where: Filter,
         wanted: list[ColumnElement[bool]],
         ranking: Ranking,
         wording: Wording,
@@ -212,7 +222,7 @@ class Search:
         """Look further than before."""
         vector = asked.vector
         if wanted and ranking.depth >= _DEEPEST:
-            near = self._among(session, vector, wanted)
+            near = self._among(session, vector, where)
         else:
             ranking.depth = min(max(_FIRST, ranking.depth * _STEP), max(MOST * 2, _DEEPEST))
             near = self.finder.nearest(session, state, vector, ranking.depth)
@@ -220,7 +230,8 @@ class Search:
                 near = Near(near.keys, near.cosines, True)
         floor = -np.inf if near.all or not len(near.keys) else float(near.cosines[-1])
         keys, cosines = near.keys.tolist(), near.cosines
-        noted = [key for key in wording.keys if key not in set(keys)] if not near.all else []
+        there = set(keys)
+        noted = [key for key in wording.keys if key not in there] if not near.all else []
         if wanted:
             fit = (
                 self._fitting(session, [*keys, *noted], wanted)
@@ -258,10 +269,10 @@ class Search:
             found.update(key for key in session.scalars(here) if key is not None)
         return found
 
-    def _among(self, session: Session, vector: Vectors, wanted: list[ColumnElement[bool]]) -> Near:
+    def _among(self, session: Session, vector: Vectors, where: Filter) -> Near:
         """The nearest of those that a filter lets through, all of them compared."""
-        files, images, vectors = IndexedFileRow, IndexedImageRow, ImageVectorRow
-        fit = select(files.image_key).join(images, images.key == files.image_key).where(*wanted)
+        vectors = ImageVectorRow
+        fit = matching(session, self.tenant, where)
         query = select(vectors.image_key, vectors.vector).where(vectors.image_key.in_(fit))
         keys, cosines = np.zeros(0, np.int64), np.zeros(0, np.float32)
         for part in session.execute(query.execution_options(yield_per=_STRIDE)).partitions():

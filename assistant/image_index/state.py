@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from assistant.errors import InputError
+from assistant.image_index.quick import quick
 from assistant.store.image_rows import ImageStateRow
 
-_columns = ImageStateRow.__table__.c
-_STATE = select(
-    _columns.tenant, _columns.generation, _columns.embedder, _columns.dimensions, _columns.vectors
-).where(_columns.tenant == bindparam("tenant"))
+_STATE = (
+    "SELECT tenant, generation, embedder, dimensions, vectors FROM image_states "
+    "WHERE tenant = :tenant"
+)
 
 
 class State(NamedTuple):
@@ -36,8 +36,8 @@ class HasName(Protocol):
 
 def read_state(session: Session, tenant: str) -> State | None:
     """The state of a tenant's index; None where nothing was ever indexed."""
-    row = session.connection().execute(_STATE, {"tenant": tenant}).one_or_none()
-    return None if row is None else State(*row)
+    rows = quick(session, _STATE, {"tenant": tenant})
+    return State(*rows[0]) if rows else None
 
 
 def check_embedder(state: State | ImageStateRow, embedder: HasName) -> None:

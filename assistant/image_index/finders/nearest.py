@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ LOOSE = 4_000
 _READ = 4_000
 """Vectors that are read at once."""
 
+_PART = 1_000
 _MOST_GONE = 0.2
 
 
@@ -151,7 +153,7 @@ class Nearest:
             StoreError: the file cannot be written; the one that is there stays.
         """
         with self._settling:
-            now = self._up_to_date(session, state)
+            now = self._up_to_date(session, state, few=True)
             if not thoroughly and len(now.keys) <= self._most_loose(now):
                 return
             with explained(self._place):
@@ -159,19 +161,25 @@ class Nearest:
                 with FileLock(self._files.lock_path):
                     # Another process may have done it meanwhile.
                     if self._has_newer(now):
-                        now = self._caught_up(session, self._opened(state))
+                        now = self._caught_up(session, self._opened(state), few=True)
                     if thoroughly:
                         now = self._purged(session, now, report)
                     if len(now.keys) > self._most_loose(now):
-                        now = self._grown(state, now, report)
+                        now = self._grown(session, state, now, report)
             with self._lock:
                 # What came meanwhile is read again by the next search.
                 self._current, self._is_of = now, (-1, state.embedder)
 
     # --- how
 
-    def _up_to_date(self, session: Session, state: State) -> _Current:
-        """The vectors of the database as `session` sees it."""
+    def _up_to_date(self, session: Session, state: State, *, few: bool = False) -> _Current:
+        """The vectors of the database as `session` sees it.
+
+        Args:
+            session: a transaction that reads.
+            state: the tenant's row, as of that transaction.
+            few: read no more than show that the graph has to grow, which reads them by itself.
+        """
         wanted = (state.generation, state.embedder)
         with self._lock:
             if self._is_of == wanted:
@@ -183,11 +191,11 @@ class Nearest:
                 return now  # an older transaction: it passes over what it cannot see
             if len(now) - state.vectors > max(LOOSE, state.vectors):
                 now = _NONE  # most of it is gone, such as where the index is made anew
-            now = self._caught_up(session, now)
+            now = self._caught_up(session, now, few=few)
             if len(now.keys) > self._most_loose(now) and self._has_newer(now):
                 # Another process has put them into the graph.
-                now = self._caught_up(session, self._opened(state))
-            self._current, self._is_of = now, wanted
+                now = self._caught_up(session, self._opened(state), few=few)
+            self._current, self._is_of = now, (wanted if not few else (-1, state.embedder))
             return now
 
     def _has_newer(self, now: _Current) -> bool:
@@ -207,12 +215,15 @@ class Nearest:
             return _NONE
         return _Current(head, graph, *_nothing(head.dimensions), head.last)
 
-    def _caught_up(self, session: Session, now: _Current) -> _Current:
-        """With the vectors that came since."""
+    def _caught_up(self, session: Session, now: _Current, *, few: bool = False) -> _Current:
+        """With the vectors that came since; where there are to be few, just more than may be
+        loose."""
         keys, loose = [now.keys], [now.loose]
         for some, vectors in self._read(session, now.last):
             keys.append(some)
             loose.append(vectors)
+            if few and sum(map(len, keys)) > self._most_loose(now):
+                break
         if len(keys) == 1:
             return now
         if not len(now.keys):
@@ -235,17 +246,21 @@ class Nearest:
             if len(found) < _READ:
                 return
 
-    def _grown(self, state: State, now: _Current, report: Report) -> _Current:
+    def _grown(self, session: Session, state: State, now: _Current, report: Report) -> _Current:
         """With the loose vectors in the graph, in a file."""
         graph = self._files.open(now.head, changeable=True) if now.head is not None else None
         if graph is None:
             graph = empty(now.loose.shape[1])
-        step = max(1_000, min(10_000, len(now.keys) // 50))
-        for start in range(0, len(now.keys), step):
-            report("Putting vectors in order", start / len(now.keys))
-            part = slice(start, start + step)
-            graph.add(now.keys[part].astype(np.uint64), now.loose[part], threads=self._threads)
-        head = self._files.write(graph, state.embedder, now.last)
+        last, before = now.last, len(graph)
+        for keys, vectors in chain([(now.keys, now.loose)], self._read(session, now.last)):
+            # In small parts, so that it is told how far it is.
+            for start in range(0, len(keys), _PART):
+                done = (len(graph) - before) / max(1, state.vectors - before)
+                report("Putting vectors in order", min(1.0, max(0.0, done)))
+                part = slice(start, start + _PART)
+                graph.add(keys[part].astype(np.uint64), vectors[part], threads=self._threads)
+            last = int(keys[-1])
+        head = self._files.write(graph, state.embedder, last)
         read = self._files.open(head)
         if read is None:
             raise OSError("The file of vectors cannot be read back.")
@@ -270,7 +285,7 @@ class Nearest:
             return now
         if len(gone) > _MOST_GONE * len(now.graph):
             self._files.remove()
-            return self._caught_up(session, _NONE)
+            return self._caught_up(session, _NONE, few=True)
         stored = _stored(now.graph, gone)
         head = self._files.wipe(now.head, [each for each in stored if any(each)])
         graph = self._files.open(head) if head is not None else None
@@ -278,7 +293,7 @@ class Nearest:
             if not any(any(each) for each in stored):
                 return now  # they were wiped before
             self._files.remove()
-            return self._caught_up(session, _NONE)
+            return self._caught_up(session, _NONE, few=True)
         return _Current(head, graph, now.keys, now.loose, now.last)
 
     @staticmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from assistant.image_index.finders.base import (
     silent,
 )
 from assistant.image_index.finders.nearest import Nearest
+from assistant.image_index.quick import quick
 from assistant.image_index.state import State, read_state
 from assistant.space import Vectors
 from assistant.store import Store
@@ -33,9 +33,8 @@ _CREATE = (
     "words, tokenize = 'porter unicode61 remove_diacritics 0')"
 )
 _DELETE = text(f"DELETE FROM {_TABLE} WHERE rowid = :key")
-# One parameter for any number of keys.
-_OWNERS = "SELECT key, image_key FROM image_vectors WHERE key IN (SELECT value FROM json_each(?))"
-_MATCH = text(
+_OWNERS = "SELECT key, image_key FROM image_vectors WHERE key IN {keys}"
+_MATCH = (
     f"SELECT p.key FROM {_TABLE} JOIN indexed_images p ON p.key = {_TABLE}.rowid "
     f"WHERE {_TABLE} MATCH :match AND p.tenant = :tenant "
     f"ORDER BY bm25({_TABLE}), p.key LIMIT :limit"
@@ -105,7 +104,7 @@ class SqliteFinder:
         # In quotes nothing is an operator; and no word holds one.
         match = " OR ".join(f'"{word}"' for word in words)
         values = {"match": match, "tenant": self._tenant, "limit": limit}
-        return list(session.connection().execute(_MATCH, values).scalars())
+        return [key for (key,) in quick(session, _MATCH, values)]
 
     def neighbours(
         self, session: Session, state: State, least: float, report: Report
@@ -124,8 +123,7 @@ class SqliteFinder:
     def _images(self, session: Session, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keys of the pictures of vectors by their keys; 0 for those that are no more."""
         wanted = keys.tolist()
-        pairs = session.connection().exec_driver_sql(_OWNERS, (json.dumps(wanted),))
-        owner = {key: image for key, image in pairs.all()}
+        owner = dict(quick(session, _OWNERS, {"keys": wanted}))
         return np.array([owner.get(key, 0) for key in wanted], np.int64)
 
     def settle(self, report: Report = silent, *, thoroughly: bool = False) -> None:
