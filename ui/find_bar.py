@@ -105,8 +105,10 @@ def set_query(query: Query, usual: int) -> None:
     state = st.session_state
     state[WORDS], state[LIKE], state[_LABELS] = query.words, query.like, list(query.labels)
     state[_FOLDER], state[_SINCE], state[_UNTIL] = query.folder, query.since, query.until
-    state[_SIZE], state[_SORT] = query.size, query.sort
-    state[_ORDER] = query.sort if query.sort in ORDERS else ORDERS[0]
+    state[_SIZE] = query.size
+    by_likeness = bool(query.words or query.like)
+    state[_SORT] = query.sort if by_likeness else SORTS[0]
+    state[_ORDER] = query.sort if query.sort in ORDERS and not by_likeness else ORDERS[0]
     state[_LEAST] = usual if query.least is None else query.least
     state[_ALIKE] = "alike" if query.alike else "all"
 

@@ -52,7 +52,7 @@ def conditions(
     """
     check(where)
     files, images = IndexedFileRow, IndexedImageRow
-    asked = [files.image_key.is_not(None)]
+    asked: list[ColumnElement[bool]] = [files.image_key.is_not(None)]
     if not of_known:
         asked.append(files.tenant == tenant)
     if where.labels:

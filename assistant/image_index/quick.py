@@ -27,13 +27,13 @@ def quick(session: Session, statement: str, values: Mapping[str, Any]) -> Sequen
         statement: SQL with ``:name`` for a value, and ``{keys}`` for a list of numbers.
         values: by name; ``keys`` are numbers.
     """
-    driver = session.info.get(_DRIVER)
-    if driver is None:
-        connection = session.connection()
-        is_sqlite = connection.dialect.name == "sqlite"
-        driver = connection.connection.driver_connection if is_sqlite else connection
-        session.info[_DRIVER] = driver = (driver, is_sqlite)
-    connection, is_sqlite = driver
+    known: tuple[Any, bool] | None = session.info.get(_DRIVER)
+    if known is None:
+        opened = session.connection()
+        is_sqlite = opened.dialect.name == "sqlite"
+        known = (opened.connection.driver_connection if is_sqlite else opened, is_sqlite)
+        session.info[_DRIVER] = known
+    connection, is_sqlite = known
     if not is_sqlite:
         rows: Sequence[Any] = connection.execute(_text(statement), values).all()
         return rows

@@ -99,7 +99,8 @@ class ImageVectorRow(Base):
     vector: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (
-        Index(None, "tenant", "key"),
+        # All that a search needs to know of a vector that it found.
+        Index(None, "tenant", "key", "image_key"),
         Index(None, "image_key", unique=True),
         {"sqlite_autoincrement": True},
     )

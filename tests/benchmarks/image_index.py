@@ -159,12 +159,14 @@ def measure(
     model = index.embedder
     assert isinstance(model, Remembered)
     timed(index, texts[:20])  # what is loaded at first use
+    cpu = time.process_time()
     found, times = timed(index, texts[20:])
+    cpu = (time.process_time() - cpu) / len(times)
     vectors = np.stack([model.vectors[text] for text in texts[20:]])
     exact = truth(base, size, noise, vectors)
     recall = np.mean([len(set(a[:10]) & set(b)) / 10 for a, b in zip(found, exact, strict=True)])
     told: dict[str, Any] = {"queries": len(times), "recall_at_10": round(float(recall), 4)}
-    told |= milliseconds(times)
+    told |= {**milliseconds(times), "mean_cpu_ms": round(1e3 * cpu, 2)}
     few = Filter(folder="/nowhere/pictures", subfolder="7")
     half = Filter(until=_middle(size))
     for name, where in (("folder_of_1000", few), ("half_by_date", half)):

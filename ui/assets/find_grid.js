@@ -301,11 +301,19 @@ class Grid {
   // What is missing, nearest first to the middle of what will be in view.
   wish(above, seen) {
     const now = performance.now();
-    const aim = above + this.lead(above, seen, now) + seen / 2;
+    const middle = above + seen / 2;
+    const lead = this.lead(above, seen, now);
+    const aim = clamp(middle + lead, 0, Math.max(0, this.lines * this.step - seen / 2));
+    if (lead) {
+      // Once it stands still, what is in view is what counts.
+      clearTimeout(this.standing);
+      this.standing = setTimeout(this.paintSoon, STILL_MS + 50);
+    }
     if (this.request.waiting && now - this.request.since < PATIENCE_MS) return;
     const row = pixels => clamp(Math.floor(pixels / this.step), 0, this.lines);
     const reach = seen * (0.5 + SCREENS_AHEAD);
-    const [first, end] = [row(aim - reach), row(aim + reach + this.step)];
+    const first = row(Math.min(aim, middle) - reach);
+    const end = row(Math.max(aim, middle) + reach + this.step);
     const missing = [];
     for (let place = this.starts[first]; place < this.starts[end]; place++) {
       const item = this.items.get(place);
@@ -405,6 +413,7 @@ class Grid {
     this.scroller.removeEventListener("scroll", this.paintSoon);
     this.sizes.disconnect();
     clearTimeout(this.again);
+    clearTimeout(this.standing);
     this.forget();
   }
 }

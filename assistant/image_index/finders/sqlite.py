@@ -33,7 +33,11 @@ _CREATE = (
     "words, tokenize = 'porter unicode61 remove_diacritics 0')"
 )
 _DELETE = text(f"DELETE FROM {_TABLE} WHERE rowid = :key")
-_OWNERS = "SELECT key, image_key FROM image_vectors WHERE key IN {keys}"
+# In this index they lie close together, and in the table a kilobyte apart.
+_OWNERS = (
+    "SELECT key, image_key FROM image_vectors INDEXED BY ix_image_vectors_tenant_key_image_key "
+    "WHERE tenant = :tenant AND key IN {keys}"
+)
 _MATCH = (
     f"SELECT p.key FROM {_TABLE} JOIN indexed_images p ON p.key = {_TABLE}.rowid "
     f"WHERE {_TABLE} MATCH :match AND p.tenant = :tenant "
@@ -123,7 +127,7 @@ class SqliteFinder:
     def _images(self, session: Session, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keys of the pictures of vectors by their keys; 0 for those that are no more."""
         wanted = keys.tolist()
-        owner = dict(quick(session, _OWNERS, {"keys": wanted}))
+        owner = dict(quick(session, _OWNERS, {"tenant": self._tenant, "keys": wanted}))
         return np.array([owner.get(key, 0) for key in wanted], np.int64)
 
     def settle(self, report: Report = silent, *, thoroughly: bool = False) -> None:

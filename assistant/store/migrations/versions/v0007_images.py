@@ -91,7 +91,7 @@ def upgrade() -> None:
         ("indexed_images", ["tenant", "image_id"], True),
         ("indexed_images", ["tenant", "label"], False),
         ("indexed_images", ["tenant", "coarse_label"], False),
-        ("image_vectors", ["tenant", "key"], False),
+        ("image_vectors", ["tenant", "key", "image_key"], False),
         ("image_vectors", ["image_key"], True),
         ("indexed_files", ["folder_key", "path"], True),
         ("indexed_files", ["image_key"], False),
