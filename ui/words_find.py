@@ -115,9 +115,10 @@ FIND: Final[dict[str, tuple[str, str]]] = {
     ),
     "find_least": ("At least this likely", "最低可能性"),
     "find_least_hint": (
-        "How likely it must be that a picture shows what is looked for. Below {n} %, measured on "
-        "pictures that the model had not seen, it is mostly something else.",
-        "图片符合要求的可能性至少要有多大。根据模型未见过的图片测得，低于 {n} % 的大多不符合。",
+        "How likely it must be that a picture shows what is looked for. {n} % is the embedder’s "
+        "own limit: below it, nothing counts as like it. Less shows more, also wrong ones.",
+        "图片符合要求的可能性至少要有多大。{n} % 是嵌入模型自己的界限：低于它就算没有相似的图片。"
+        "调低会显示更多图片，也会有更多不符合的。",
     ),
     "find_clear": ("Clear the filters", "清除筛选"),
     # what was found
