@@ -78,11 +78,11 @@ class ImageIndexRetriever(BaseRetriever):
         if not 1 <= limit <= MOST:
             raise InputError(f"k is {limit}; give a number from 1 to {MOST:,}.")
         index = self._index()
-        least = self.threshold if threshold is None else threshold
-        if least is None:
-            least = index.embedder.calibration.threshold
-        results = index.search(query, image=image, where=where or self.where, limit=limit)
-        return [found(hit) for hit in results.found if hit.likelihood >= least]
+        results = index.search(
+            query, image=image, where=where or self.where, limit=limit,
+            threshold=self.threshold if threshold is None else threshold,
+        )  # fmt: skip
+        return [found(hit) for hit in results.likely]
 
     def _index(self) -> ImageIndex:
         if self.index is not None:

@@ -26,6 +26,7 @@ from peft.utils.other import ModulesToSaveWrapper
 from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -40,6 +41,7 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from transformers.utils.logging import disable_progress_bar
 
 from assistant.errors import AdapterError, WeightsError
+from assistant.families import family_of, make_ready
 from assistant.settings import Settings
 from assistant.vision import EfficientNetLiteConfig, EfficientNetLiteModel, convert_checkpoint
 from assistant.weights import (
@@ -231,19 +233,31 @@ def load_base(
             into memory but read from the files as they are needed.
 
     Raises:
-        WeightsError: there is no such model, or it is not one that answers about pictures.
+        WeightsError: there is no such model, or it is not one that answers about pictures, or of a
+            family that is not supported (see `assistant.families`).
     """
     try:
+        config = AutoConfig.from_pretrained(path)
+        family = None
+        if type(config) in AutoModelForImageTextToText._model_mapping:
+            family = family_of(config)  # before anything large is read
         model: Any = AutoModelForImageTextToText.from_pretrained(
             path, dtype=dtype, attn_implementation="sdpa"
         )
-        processor = AutoProcessor.from_pretrained(path)
+        if family is not None and family.videos:
+            from assistant.processors import load_processor
+
+            processor = load_processor(path, config.model_type)
+        else:
+            processor = AutoProcessor.from_pretrained(path)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(
             f"The base {name!r} cannot be loaded ({reason}); give 'embedded', a directory that "
             "holds a LLaVA-family model, or a hub id that this machine can reach."
         ) from error
+    if family is not None:
+        make_ready(model)
     model = model.to(device).eval()
     return Base(name=name, model=model, processor=processor)
 
@@ -377,8 +391,8 @@ def locate_base(name: str, settings: Settings, progress: Progress | None = None)
         ) from error
 
 
-def settle(model: Any, device: torch.device) -> None:
-    """Make a model bfloat16 and bring it to a device, all in memory of its own.
+def settle(model: Any, device: torch.device, dtype: torch.dtype = torch.bfloat16) -> None:
+    """Bring a model to a device and in one precision, all in memory of its own.
 
     Weights that lie in a mapped file would keep the whole file resident, what was replaced
     included. What loading has left over goes back to the system. Quantized layers stay as they
@@ -386,14 +400,14 @@ def settle(model: Any, device: torch.device) -> None:
     """
     for parameter in model.parameters():
         if type(parameter) is torch.nn.Parameter:
-            parameter.data = parameter.data.to(device, torch.bfloat16, copy=True)
+            parameter.data = parameter.data.to(device, dtype, copy=True)
     for module in model.modules():
         for name, buffer in list(module.named_buffers(recurse=False)):
             stored = name not in module._non_persistent_buffers_set
-            half = stored and buffer.is_floating_point()
-            dtype = torch.bfloat16 if half else buffer.dtype
+            rounded = stored and buffer.is_floating_point()
             # A new tensor: the old one is a view, which keeps the file mapped.
-            setattr(module, name, buffer.to(device, dtype, copy=True))
+            own = buffer.to(device, dtype if rounded else buffer.dtype, copy=True)
+            setattr(module, name, own)
     release_memory()
 
 

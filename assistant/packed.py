@@ -4,11 +4,6 @@ oneDNN brings the weights of a bfloat16 product into blocks before it multiplies
 of a step of writing that takes longer than the product itself, so it is done once, when the model
 is loaded: the blocked weights take the place of the plain ones and as much memory. Layers that are
 given the same input are packed as one, so that it is one product.
-
-What the step of one token then waits for is memory: all weights pass by once a token. Weights that
-are *rounded* to eight bits, each output with a scale of its own, have a second form, of half the
-bytes, for products with few rows. The packed ones hold the same rounded values, so that it makes no
-difference which of the two a token is computed with.
 """
 
 from __future__ import annotations
@@ -22,23 +17,14 @@ from torch import nn
 
 # Layers of one block that are given the same input, in families such as Llama.
 _TOGETHER = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
-# Rows up to which the product in eight bits is the faster one, measured; then outputs at a time.
-_FEW, _CHUNK = 4, 4096
 
 
 class PackedWeights:
-    """The packed weights of layers that are given the same input, and their biases.
+    """The packed weights of layers that are given the same input, and their biases."""
 
-    Args:
-        rounded: round the weights to eight bits, and keep those for few rows.
-    """
-
-    def __init__(self, layers: Sequence[nn.Linear], *, rounded: bool = False) -> None:
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
         plain = [layer.weight.detach() for layer in layers]
         whole = torch.cat(plain) if len(plain) > 1 else plain[0].contiguous()
-        self._eight: tuple[torch.Tensor, torch.Tensor] | None = None
-        if rounded:
-            self._eight, whole = _rounded(whole)
         packed = torch.ops.mkldnn._reorder_linear_weight(whole, 1)
         self.weight = nn.Parameter(packed, requires_grad=False)
         biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
@@ -49,12 +35,6 @@ class PackedWeights:
 
     def product(self, input: torch.Tensor) -> torch.Tensor:
         """What all layers give for ``input`` ``[…, in]``, side by side."""
-        if self._eight is not None:
-            width = input.shape[-1]
-            if input.numel() <= _FEW * width:
-                found = torch._weight_int8pack_mm(input.reshape(-1, width), *self._eight)
-                found = found if self.bias is None else found + self.bias
-                return found.view(*input.shape[:-1], -1)
         return cast(
             torch.Tensor,
             torch.ops.mkldnn._linear_pointwise(input, self.weight, self.bias, "none", [], ""),
@@ -127,14 +107,11 @@ def can_pack() -> bool:
 
 
 @torch.no_grad()
-def pack_linears(model: Any, *, rounded: bool = False) -> int:
+def pack_linears(model: Any) -> int:
     """Pack the linear layers of a LLaVA-family model's language model and its output layer.
 
     Layers that are quantized, on another device or in another precision stay as they are. Where the
     output layer shares its weights with the embedding table it gets packed ones of its own.
-
-    Args:
-        rounded: see `PackedWeights`.
 
     Returns:
         How many were packed.
@@ -146,34 +123,17 @@ def pack_linears(model: Any, *, rounded: bool = False) -> int:
     for parent in list(language.modules()):
         for names in _groups(parent):
             layers = [cast(nn.Linear, getattr(parent, name)) for name in names]
-            weights, start = PackedWeights(layers, rounded=rounded), 0
+            weights, start = PackedWeights(layers), 0
             for name, layer in zip(names, layers, strict=True):
                 setattr(parent, name, PackedLinear(layer, weights, start))
                 start += layer.out_features
             count += len(layers)
     output = model.get_output_embeddings()
     if count and can_be_packed(output):
-        weights = PackedWeights([output], rounded=rounded)
+        weights = PackedWeights([output])
         model.set_output_embeddings(PackedLinear(output, weights))
         count += 1
     return count
-
-
-def _rounded(
-    weight: torch.Tensor,
-) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Weights ``[out, in]`` in int8 with a scale ``[out]``, and the same in bfloat16."""
-    eight = torch.empty_like(weight, dtype=torch.int8)
-    again = torch.empty_like(weight)
-    scales = weight.new_empty(len(weight))
-    for start in range(0, len(weight), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        full = weight[part].float()
-        scales[part] = (full.abs().amax(1) / 127).clamp(min=torch.finfo(torch.float32).tiny)
-        scale = scales[part, None].float()
-        eight[part] = (full / scale).round().clamp(-127, 127)
-        again[part] = eight[part] * scale
-    return (eight, scales), again
 
 
 def _groups(parent: nn.Module) -> list[tuple[str, ...]]:

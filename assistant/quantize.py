@@ -4,11 +4,13 @@ Two questions are answered here: how a model that is in memory is made smaller (
 and whether that pays on the machine at hand (`choose_quantization`, which measures). NF4 is that of
 QLoRA (Dettmers et al., NeurIPS 2023), int8 that of LLM.int8() (Dettmers et al., NeurIPS 2022).
 
-Both are bitsandbytes'. W8 is for words on the CPU: weights in eight bits for a token at a time, and
-the same values in bfloat16 for prompts (`assistant.packed`).
+Both are bitsandbytes'. W8 is for words on the CPU: weights in eight bits for a token at a time
+(`assistant.eight_bits`), beside the full ones for prompts.
 
-The vision tower, the projector and the embedding table stay as they are, and so does the output
-layer but for W8. An adapter is merged before: what is in four bits takes no more corrections.
+Full is bfloat16 where the machine has products in it, and float32 on other processors: they would
+compute bfloat16 one number at a time. The vision tower, the projector and the embedding table stay
+full, and so does the output layer but for W8. An adapter is merged before: what is in four bits
+takes no more corrections.
 """
 
 from __future__ import annotations
@@ -29,23 +31,19 @@ import psutil
 import torch
 from torch import nn
 
+from assistant import eight_bits
 from assistant.errors import InputError
 from assistant.json_file import read_object, write_object
 from assistant.packed import PackedLinear, PackedWeights, can_be_packed, can_pack
 from assistant.settings import Quantize, Settings
+from assistant.shape import EMBEDDED_SHAPE, Shape
 
 Quantized = Literal["nf4", "int8"]
 Kind = Literal["none", "nf4", "int8", "w8"]
 
 # NF4 has one scale for 64 weights of a row; the kernel for AVX-512 takes rows by 32.
 _NF4_BLOCK, _NF4_ROWS = 64, 32
-_BYTES_A_WEIGHT: dict[Kind, float] = {
-    "none": 2.0,
-    "nf4": 0.5 + 4 / _NF4_BLOCK,
-    "int8": 1.0,
-    "w8": 3.0,
-}
-_SAID: dict[Kind, str] = {"none": "bfloat16", "nf4": "NF4", "int8": "int8", "w8": "W8"}
+_SAID: dict[Kind, str] = {"none": "full", "nf4": "NF4", "int8": "int8", "w8": "W8"}
 
 # What is weighed: a picture with a question, and an answer to it.
 _PROMPT, _ANSWER = 64, 32
@@ -56,7 +54,7 @@ _ROOM = 2**29  # for pictures, prompts and whatever else runs
 _SAMPLE = 96 * 2**20  # bytes of bfloat16 to measure with: more than a processor's caches hold
 _ROUNDS, _MEASURE_S = 9, 0.6
 _KEPT = 16
-_FORMS = "packed 3"  # changes with the layers' form and the way to measure, to measure anew
+_FORMS = "packed 4"  # changes with the layers' form and the way to measure, to measure anew
 _OWN_SHARE, _OTHERS_SHARE, _SHORT_S = 0.8, 0.2, 0.1
 
 
@@ -85,35 +83,21 @@ class Choice:
     measured: dict[Kind, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Shape:
-    """The linear layers of a language model: (outputs, inputs) in one block, and the blocks."""
-
-    linears: tuple[tuple[int, int], ...]
-    blocks: int
-
-    @property
-    def weights(self) -> int:
-        """How many weights all of them have."""
-        return self.blocks * sum(rows * columns for rows, columns in self.linears)
-
-    @classmethod
-    def of(cls, config: Any) -> Shape:
-        """From the configuration of a language model of the Llama family."""
-        wide, middle = config.hidden_size, config.intermediate_size
-        head = getattr(config, "head_dim", None) or wide // config.num_attention_heads
-        queries = head * config.num_attention_heads
-        keys = head * (getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
-        attention = ((queries, wide), (keys, wide), (keys, wide), (wide, queries))
-        return cls(
-            (*attention, (middle, wide), (middle, wide), (wide, middle)), config.num_hidden_layers
-        )
+def full_precision(device: torch.device) -> torch.dtype:
+    """What a full model is computed in; see the module."""
+    return torch.bfloat16 if device.type != "cpu" or can_pack() else torch.float32
 
 
-# SmolLM2-135M: what is asked about before it is fetched.
-EMBEDDED_SHAPE = Shape(
-    ((576, 576), (192, 576), (192, 576), (576, 576), (1536, 576), (1536, 576), (576, 1536)), 30
-)
+def bytes_a_weight(kind: Kind, device: torch.device) -> float:
+    """That a linear layer of the language model takes in memory."""
+    full = float(full_precision(device).itemsize)
+    sizes: dict[Kind, float] = {
+        "none": full,
+        "nf4": 0.5 + 4 / _NF4_BLOCK,
+        "int8": 1.0,
+        "w8": full + eight_bits.BYTES_A_WEIGHT,
+    }
+    return sizes[kind]
 
 
 def checked_kind(kind: str) -> Quantize:
@@ -199,23 +183,25 @@ def choose_quantization(
     place = device or torch.device("cpu")
     try:
         speeds, failures = _speeds(shape, place, settings.cache_dir if remember else None)
-        return _best(shape, speeds, failures, _free(place))
+        return _best(shape, speeds, failures, place)
     except Exception as error:  # no measurement is worth an answer that is not given
         return Choice("none", f"Nothing could be measured ({_in_a_line(error)}).")
 
 
 def _best(
-    shape: Shape, speeds: dict[Kind, Speed], failures: dict[Kind, str], free: float
+    shape: Shape, speeds: dict[Kind, Speed], failures: dict[Kind, str], device: torch.device
 ) -> Choice:
-    """The fastest kind that fits into `free` bytes; the full model unless another clearly pays."""
+    """The fastest kind that fits into memory; the full model unless another clearly pays."""
+    free, sizes = _free(device), {kind: bytes_a_weight(kind, device) for kind in speeds}
     measured = {kind: round(speed.answer, 4) for kind, speed in speeds.items()}
-    said = ", ".join(f"{_SAID[kind]} {speeds[kind].answer:.2f} s" for kind in speeds)
+    names = _SAID | {"none": str(full_precision(device)).removeprefix("torch.")}
+    said = ", ".join(f"{names[kind]} {speeds[kind].answer:.2f} s" for kind in speeds)
     said = f"{_PROMPT} tokens read and {_ANSWER} written take: {said}"
     for kind, reason in failures.items():
         said += f"; {_SAID[kind]} is left out ({reason})"
-    fitting = [k for k in speeds if shape.weights * _BYTES_A_WEIGHT[k] + _ROOM < free]
+    fitting = [k for k in speeds if shape.weights * sizes[k] + _ROOM < free]
     if not fitting:
-        least = min(speeds, key=lambda kind: _BYTES_A_WEIGHT[kind])
+        least = min(speeds, key=lambda kind: sizes[kind])
         return Choice(least, f"Memory is short and this takes least of it; {said}.", measured)
     fastest = min(fitting, key=lambda kind: speeds[kind].answer)
     if "none" not in fitting:
@@ -361,7 +347,7 @@ def _key(shape: Shape, device: torch.device) -> str:
     else:
         name = torch.cpu.get_capabilities().get("cpu_name", "")
         place = f"{name} {torch.backends.cpu.get_cpu_capability()} {torch.get_num_threads()}"
-    libraries = [f"{name} {version(name)}" for name in ("torch", "bitsandbytes")]
+    libraries = [f"{n} {version(n)}" for n in ("torch", "bitsandbytes", "onnxruntime")]
     return json.dumps([place, *libraries, _FORMS, shape.linears, shape.blocks])
 
 
@@ -379,16 +365,16 @@ def _measure(shape: Shape, device: torch.device) -> tuple[dict[Kind, Speed], dic
     scale /= sum(r * c for r, c in linears)
     failures: dict[Kind, str] = {}
     with torch.inference_mode(False), torch.no_grad():
-        layers = [nn.Linear(c, r, False, device, torch.bfloat16) for r, c in linears]
-        stacks: dict[Kind, list[nn.Linear]] = {}
-        packs = device.type == "cpu" and can_pack()
+        full = full_precision(device)
+        layers = [nn.Linear(c, r, False, device, full) for r, c in linears]
+        stacks: dict[Kind, _Stack] = {}
         for kind in get_args(Kind):
-            if kind == "w8" and not packs:
+            if kind == "w8" and device.type != "cpu":
                 continue
             try:
-                stacks[kind] = _copies(layers, kind, device, copies)
-                _seconds(stacks[kind], 1, device)
-                _seconds(stacks[kind], _PROMPT, device)
+                stacks[kind] = _Stack(layers, kind, device, copies)
+                stacks[kind].seconds(1)
+                stacks[kind].seconds(_PROMPT)
             except Exception as error:  # a backend that is broken may raise anything
                 stacks.pop(kind, None)
                 failures[kind] = _in_a_line(error)
@@ -396,7 +382,7 @@ def _measure(shape: Shape, device: torch.device) -> tuple[dict[Kind, Speed], dic
         started = time.perf_counter()
         for number in range(_ROUNDS):
             for kind, stack in stacks.items():
-                now = _seconds(stack, _PROMPT, device), _seconds(stack, 1, device)
+                now = stack.seconds(_PROMPT), stack.seconds(1)
                 best[kind] = (
                     min(best.get(kind, now)[0], now[0]),
                     min(best.get(kind, now)[1], now[1]),
@@ -408,34 +394,45 @@ def _measure(shape: Shape, device: torch.device) -> tuple[dict[Kind, Speed], dic
     }, failures
 
 
-def _copies(
-    layers: Sequence[nn.Linear], kind: Kind, device: torch.device, copies: int
-) -> list[nn.Linear]:
+class _Stack:
     """The layers as an engine would have them, several times over."""
-    if kind in ("nf4", "int8"):
-        one = [_quantized(layer, kind, device) for layer in layers]
-    elif kind == "w8" or all(can_be_packed(layer) for layer in layers):
-        rounded = kind == "w8"
-        return [
-            PackedLinear(layer, PackedWeights([layer], rounded=rounded))
+
+    def __init__(
+        self, layers: Sequence[nn.Linear], kind: Kind, device: torch.device, copies: int
+    ) -> None:
+        self._device = device
+        self._step: eight_bits.Products | None = None
+        if kind in ("nf4", "int8"):
+            one = [_quantized(layer, kind, device) for layer in layers]
+            self._layers = [copy.deepcopy(layer) for _ in range(copies) for layer in one]
+            return
+        packs = all(can_be_packed(layer) for layer in layers)
+        self._layers = [
+            PackedLinear(layer, PackedWeights([layer])) if packs else copy.deepcopy(layer)
             for _ in range(copies)
             for layer in layers
         ]
-    else:
-        one = list(layers)
-    return [copy.deepcopy(layer) for _ in range(copies) for layer in one]
+        if kind == "w8":
+            shapes = [(layer.out_features, layer.in_features) for layer in layers]
+            if any(columns % eight_bits.BLOCK for _, columns in shapes):
+                raise InputError("rows are no whole blocks")
+            self._step = eight_bits.Products(shapes, copies)
 
-
-def _seconds(layers: Sequence[nn.Linear], tokens: int, device: torch.device) -> float:
-    inputs = {
-        width: torch.ones(tokens, width, dtype=torch.bfloat16, device=device)
-        for width in {layer.in_features for layer in layers}
-    }
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    started = time.perf_counter()
-    for layer in layers:
-        layer(inputs[layer.in_features])
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started
+    def seconds(self, tokens: int) -> float:
+        """That all products of so many tokens take."""
+        if self._step is not None and tokens == 1:
+            return self._step.seconds()
+        first = self._layers[0]
+        dtype = first.weight.dtype if first.weight.is_floating_point() else torch.bfloat16
+        inputs = {
+            width: torch.ones(tokens, width, dtype=dtype, device=self._device)
+            for width in {layer.in_features for layer in self._layers}
+        }
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        started = time.perf_counter()
+        for layer in self._layers:
+            layer(inputs[layer.in_features])
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter() - started

@@ -45,6 +45,8 @@ def weigh(
     blank_prompt: torch.Tensor,
     answers: Sequence[tuple[int, ...]],
     texts: Sequence[str],
+    places: torch.Tensor | None = None,
+    blank_places: torch.Tensor | None = None,
 ) -> list[Evidence]:
     """Evidence for each candidate answer.
 
@@ -54,15 +56,19 @@ def weigh(
         blank_prompt: ``[L', hidden]``, the same with a grey picture.
         answers: token ids, the end token included.
         texts: the answers as text.
+        places, blank_places: ``[3, 1, L]`` positions, where they are not what is counted.
     """
-    seen = mean_log_likelihoods(model, prompt, answers)
-    habit = mean_log_likelihoods(model, blank_prompt, answers)
+    seen = mean_log_likelihoods(model, prompt, answers, places)
+    habit = mean_log_likelihoods(model, blank_prompt, answers, blank_places)
     return [Evidence(*values) for values in zip(seen, habit, agreement(texts), strict=True)]
 
 
 @torch.inference_mode()
 def mean_log_likelihoods(
-    model: Any, prompt: torch.Tensor, answers: Sequence[tuple[int, ...]]
+    model: Any,
+    prompt: torch.Tensor,
+    answers: Sequence[tuple[int, ...]],
+    places: torch.Tensor | None = None,
 ) -> list[float]:
     """Mean log-likelihood of each answer's tokens after a prompt that is read once, in nats."""
     language, count = model.model.language_model, len(answers)
@@ -73,12 +79,18 @@ def mean_log_likelihoods(
         ids[row, : len(answer)] = torch.tensor(answer)
         there[row, : len(answer)] = 1
     cache = DynamicCache()
-    read = language(inputs_embeds=prompt[None], past_key_values=cache, use_cache=True)
+    first: dict[str, Any] = {"past_key_values": cache, "use_cache": True}
+    second = dict(first)
+    if places is not None:
+        behind = places[..., -1:] + 1 + torch.arange(longest - 1, device=places.device)
+        first["position_ids"] = places
+        second["position_ids"] = behind.expand(3, count, -1)
+    read = language(inputs_embeds=prompt[None], **first)
     hidden = read.last_hidden_state[:, -1:].expand(count, -1, -1)
     if longest > 1:
         cache.batch_repeat_interleave(count)
         words = model.get_input_embeddings()(ids[:, :-1])
-        said = language(inputs_embeds=words, past_key_values=cache, use_cache=True)
+        said = language(inputs_embeds=words, **second)
         hidden = torch.cat([hidden, said.last_hidden_state], dim=1)
     logits = model.lm_head(hidden).float()
     each = logits.gather(-1, ids[..., None])[..., 0] - logits.logsumexp(-1)

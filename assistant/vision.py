@@ -12,6 +12,7 @@ questions ask for both.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -193,16 +194,20 @@ class EfficientNetLiteModel(PreTrainedModel):
         Args:
             pixel_values: ``[B, 3, H, W]``, RGB as ``(value - 127) / 128``.
         """
-        config = self.config
         x = self.stem(pixel_values.to(self.dtype))
         levels = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
-            if index in config.feature_stages:
+            if index in self.config.feature_stages:
                 levels.append(x)
         x = self.head(x)
-        levels = [x, *levels, pixel_values.to(x.dtype)]
-        grids = [F.adaptive_avg_pool2d(level, config.grid).float() for level in levels]
+        return self.gathered(x, [*levels, pixel_values.to(x.dtype)])
+
+    def gathered(
+        self, x: torch.Tensor, levels: Sequence[torch.Tensor]
+    ) -> BaseModelOutputWithPooling:
+        """What `forward` makes of the head's grid, and of the stages' and the picture itself."""
+        grids = [F.adaptive_avg_pool2d(each, self.config.grid).float() for each in (x, *levels)]
         features = torch.cat(grids, dim=1).flatten(2).transpose(1, 2)  # [B, grid², hidden_size]
         features = ((features - self.feature_mean) * self.feature_scale).to(x.dtype)
         return BaseModelOutputWithPooling(

@@ -18,10 +18,20 @@ import pytest
 import torch
 from PIL import Image
 
-from assistant.annotate import Annotation, Job, Task, annotate_pictures, find_job, known_jobs, quick
+from assistant.annotate import (
+    Annotation,
+    Job,
+    Task,
+    annotate_pictures,
+    engine_for,
+    find_job,
+    known_jobs,
+    opening,
+)
 from assistant.annotate import running as running_module
 from assistant.annotate.results import Results
 from assistant.annotate.running import Report, shown_time
+from assistant.annotate.seeing import encode_many
 from assistant.annotate.shrinking import shrinker
 from assistant.annotate.writing import can_write, write_together
 from assistant.engine import Engine
@@ -105,48 +115,21 @@ def test_small_pictures_are_seen_as_large_ones_are(real: Engine) -> None:
     assert shrinker(engine_as(ColourEngine())) is None
 
 
-def test_in_full_it_sees_and_says_what_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(device="cpu", quantize="none")
-    pictures = [tiny.picture(seed) for seed in range(6)]
-    half = Engine.load(base=str(tiny.directory()), settings=settings)
-    half.model.to(torch.bfloat16)
-    before = half.encode_images(pictures)
-    assert quick.make_full(half)
-    assert half.model.dtype == torch.float32 and not quick.make_full(half)
-    unfolded = half.encode_anew(pictures)
-    found = quick.encode_many(half, pictures)
-    for old, plain, new in zip(before, unfolded, found, strict=True):
-        assert new.id == old.id and half.fits(new) and new.glance is None
-        assert torch.allclose(new.features, plain.features, atol=1e-4, rtol=1e-4)
-        assert new.pooled is not None and plain.pooled is not None
-        assert torch.allclose(new.pooled, plain.pooled, atol=1e-4, rtol=1e-4)
-    monkeypatch.setattr(quick, "_pays", lambda _settings: True)
-    base = str(tiny.directory())
-    opened = quick.engine_for(Task("describe"), base=base, quantize="none", settings=settings)
-    assert opened.model.dtype == torch.float32
-    monkeypatch.setattr(quick, "_SHARE", 0.0)
-    assert not quick.make_full(Engine.load(base=base, settings=settings))
-
-
-def test_in_full_an_adapters_own_tower_is_float32_too(tmp_path: Path) -> None:
+def test_many_are_seen_as_each_alone(tmp_path: Path) -> None:
     settings = Settings(device="cpu", quantize="none")
     write_stacked(tmp_path / "own", targets=POINTWISE)
-    engine = Engine.load(
-        base=str(tiny.directory()), adapter=str(tmp_path / "own"), settings=settings
-    )
-    pictures = [tiny.picture(seed) for seed in range(5)]
-    engine.model.to(torch.bfloat16)
-    for part in engine.resolve(None).eyes.parts.values():
-        part.to(torch.bfloat16)
-    assert engine.resolve(None).eyes.parts and quick.make_full(engine)
-    plain, found = engine.encode_anew(pictures), quick.encode_many(engine, pictures)
-    for one, other in zip(plain, found, strict=True):
-        assert one.eyes == other.eyes != ""
-        assert torch.allclose(one.features, other.features, atol=1e-4, rtol=1e-4)
-    rows = annotate_pictures(engine, pictures, Task("describe", sure=0.0))
-    assert [row.caption for row in rows] == [
-        " ".join(engine.describe([image])[0].text.split()) for image in plain
-    ]
+    for adapter in (None, str(tmp_path / "own")):
+        task = Task("describe", adapter=adapter, sure=0.0)
+        engine = engine_for(task, base=str(tiny.directory()), settings=settings)
+        pictures = [tiny.picture(seed) for seed in range(11)]
+        alone = [engine.encode_anew([picture])[0] for picture in pictures]
+        found = encode_many(engine, pictures)
+        for one, other in zip(alone, found, strict=True):
+            assert one.id == other.id and engine.fits(other)
+            assert torch.allclose(one.features.float(), other.features.float(), atol=2e-2)
+        assert bool(engine.resolve(None).eyes.parts) == (adapter is not None)
+        rows = annotate_pictures(engine, pictures, task)
+        assert [row.image for row in rows] == [picture.id for picture in pictures]
 
 
 def test_a_batch_is_labelled_from_a_list(real: Engine) -> None:
@@ -348,7 +331,7 @@ def test_a_picture_that_changes_while_it_is_read_is_read_again(
             times.pop()
         return found
 
-    monkeypatch.setattr(running_module, "open_image", slow)
+    monkeypatch.setattr(opening, "open_image", slow)
     job = start(path.parent, tmp_path / "out")
     assert run(job, engine).done == 1
     (row,) = job.annotations()

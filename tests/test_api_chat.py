@@ -362,6 +362,9 @@ def test_models_are_listed(client: openai.OpenAI) -> None:
     assert listed == ["embedded", "shop", "sightdesk-agent", "tiny-space"]
     assert client.models.retrieve("shop").owned_by == "sightdesk"
     assert client.models.retrieve("sightdesk-agent").id == "sightdesk-agent"
+    # As vLLM says it: only what is an adapter of the base has a parent.
+    parents = {m.id: m.model_dump()["parent"] for m in client.models.list()}
+    assert parents == {name: "embedded" if name == "shop" else None for name in listed}
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-9")
 

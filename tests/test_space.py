@@ -23,6 +23,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from adapters.retrieval.saving import Precision
 from assistant.errors import AdapterError, InputError, SightdeskError, WeightsError
 from assistant.fingerprint import part_fingerprint
+from assistant.onnx_tower import TowerSession
 from assistant.settings import Settings
 from assistant.space import Calibration, picture_embedder, reduced
 from assistant.space.assembling import load_tower
@@ -30,7 +31,6 @@ from assistant.space.choosing import embedded_space
 from assistant.space.embedding import SentenceSpace
 from assistant.space.files import read_space, shipped_space
 from assistant.space.modules import grid_features, pixel_values
-from assistant.space.onnx_tower import TowerSession
 from assistant.space.packing import packed, unpacked
 from assistant.space.reduction import first, fitted
 from assistant.vision import EfficientNetLiteConfig, EfficientNetLiteModel, fused

@@ -128,16 +128,15 @@ def look(index: ImageIndex, query: Query, picture: LoadedImage | None = None) ->
         once = {file.image_id: Found(file, 0.0, 0.0) for file in reversed(files)}
         found = tuple(_sorted(list(reversed(once.values())), query.sort))
         return View(key, query, found, (len(found),), matching=len(found))
-    least = index.embedder.calibration.threshold if query.least is None else query.least / 100
     found_all: list[Found] = []
     total, best = 0, 0.0
     for offset in range(0, MOST, PAGE):
         page = _search(index, query, picture, offset)
         total = page.total
-        found_all += [each for each in page.found if each.likelihood >= least]
+        found_all += page.likely
         best = max([best, *(each.likelihood for each in page.found)])
         last = min((each.likelihood for each in page.found), default=0.0)
-        if last < least or offset + PAGE >= total:
+        if last < page.least or offset + PAGE >= total:
             break
     found = tuple(_sorted(found_all, query.sort))
     return View(key, query, found, (len(found),), best, total, by_likeness=True)
@@ -145,9 +144,14 @@ def look(index: ImageIndex, query: Query, picture: LoadedImage | None = None) ->
 
 def _search(index: ImageIndex, query: Query, picture: LoadedImage | None, offset: int) -> Results:
     words, where = query.words, query.where
+    least = None if query.least is None else query.least / 100
     if query.like:
-        return index.similar(query.like, words=words, where=where, limit=PAGE, offset=offset)
-    return index.search(words, image=picture, where=where, limit=PAGE, offset=offset)
+        return index.similar(
+            query.like, words=words, where=where, limit=PAGE, offset=offset, threshold=least
+        )
+    return index.search(
+        words, image=picture, where=where, limit=PAGE, offset=offset, threshold=least
+    )
 
 
 def _alike(index: ImageIndex, query: Query, key: str) -> View:

@@ -22,8 +22,9 @@ from adapters.retrieval.metrics import mean_average_precision, score_retrieval
 from adapters.retrieval.recipe import SpaceRecipe
 from adapters.retrieval.texts import TextStore, UpperText
 from adapters.retrieval.views import Cut, ViewStore
+from adapters.tune.average import RunningMean
 from adapters.tune.encoder import Order
-from adapters.tune.loop import Group, Tensors
+from adapters.tune.loop import Group
 from assistant.space.modules import ImageHead
 
 _NEAREST = 20  # pictures that count as a picture's neighbours
@@ -50,7 +51,7 @@ class Labelled:
     meanings: Sequence[Sequence[int]]
 
 
-class SpaceTask:
+class SpaceTask(RunningMean):
     """See the module.
 
     Args:
@@ -87,7 +88,7 @@ class SpaceTask:
         if self._labelled is not None:
             self._label_order = Order(len(self._labelled.views), f"{recipe.seed} labelled")
         self._near = _neighbours(learnt) if recipe.neighbours else None
-        self._mean: Tensors = {name: p.detach().clone() for name, p in self._named().items()}
+        super().__init__(self._named(), recipe.average)
 
     def _named(self) -> dict[str, nn.Parameter]:
         parts = {"tower": self._moving, "head": dict(self.head.named_parameters())}
@@ -185,37 +186,12 @@ class SpaceTask:
             )
         return list(found)
 
-    @torch.no_grad()
-    def updated(self, step: int) -> None:
-        """Move the running mean; it begins quickly, since the first weights are not worth much."""
-        if not self.recipe.average or step == 0:
-            return
-        decay = min(self.recipe.average, (step + 1) / (step + 10))
-        for name, parameter in self._named().items():
-            self._mean[name].lerp_(parameter, 1 - decay)
-
-    def buffers(self) -> Tensors:
-        """The running mean."""
-        return self._mean
-
-    def weights(self) -> Tensors:
-        """The running mean, or the last weights where there is none."""
-        if self.recipe.average:
-            return {name: tensor.clone() for name, tensor in self._mean.items()}
-        return {name: p.detach().clone() for name, p in self._named().items()}
-
-    @torch.no_grad()
-    def adopt(self, weights: Tensors) -> None:
-        """Take those weights."""
-        for name, parameter in self._named().items():
-            parameter.copy_(weights[name])
-
     def validate(self) -> dict[str, float]:
         """Recalls of the held-out captions and pictures, with the weights to be kept.
 
         ``score`` is their mean, with the labels' mean average precision as a seventh.
         """
-        current = {name: p.detach().clone() for name, p in self._named().items()}
+        current = self.weights_now()
         self.adopt(self.weights())
         held = self._held
         own = [place for place, texts in enumerate(held.captions) for _ in texts]

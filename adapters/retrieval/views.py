@@ -12,6 +12,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from PIL import Image
 from adapters.tune.pictures import augmented
 from assistant.errors import DataError
 from assistant.images import open_image
+from assistant.onnx_tower import TowerSession
 from assistant.space.modules import pixel_values
 from assistant.vision import EfficientNetLiteModel
 
@@ -38,20 +40,24 @@ class Cut:
 
     def __init__(self, tower: EfficientNetLiteModel, stage: int, block: int) -> None:
         self.tower, self.stage, self.block = tower, stage, block
+        self._below: dict[int, TowerSession] = {}
 
     def below(self, pixels: torch.Tensor) -> torch.Tensor:
-        """``[n, 3, size, size]`` to ``[n, channels, side, side]``."""
-        x = self.tower.stem(pixels)
-        for number, stage in enumerate(self.tower.stages):
-            for block in self._blocks(stage, number, below=True):
-                x = block(x)
-        return x
+        """``[n, 3, size, size]`` to ``[n, channels, side, side]``; with the weights as at first."""
+        size = pixels.shape[-1]
+        if size not in self._below:
+            until = self.stage, self.block
+            threads = torch.get_num_threads()
+            self._below[size] = TowerSession(self.tower, size, threads, until)
+        return self._below[size](pixels)
 
     def above(self, x: torch.Tensor) -> torch.Tensor:
         """What `below` gave to the grid ``[n, cells, channels]``."""
         for number, stage in enumerate(self.tower.stages):
-            for block in self._blocks(stage, number, below=False):
-                x = block(x)
+            blocks: Any = stage
+            for place, block in enumerate(blocks):
+                if (number, place) >= (self.stage, self.block):
+                    x = block(x)
         grid: torch.Tensor = self.tower.head(x).flatten(2).transpose(1, 2)
         return grid
 
@@ -64,13 +70,6 @@ class Cut:
             if part == "head" or (part == "stages" and place >= (self.stage, self.block)):
                 found[name] = parameter
         return found
-
-    def _blocks(
-        self, stage: torch.nn.Module, number: int, *, below: bool
-    ) -> Sequence[torch.nn.Module]:
-        blocks = list(stage.children())
-        at = self.block if number == self.stage else 0 if number > self.stage else len(blocks)
-        return blocks[:at] if below else blocks[at:]
 
 
 class ViewStore:

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from adapters.tune.loop import Group, Tensors
+from adapters.tune.average import RunningMean
+from adapters.tune.loop import Group
 from adapters.tune.pictures import PictureStore, cutmix_box
 from adapters.tune.settings import Tuning
 from adapters.tune.tower import TrainableTower
@@ -38,7 +39,7 @@ class Order:
         return self._known[1][offset]
 
 
-class EncoderTask:
+class EncoderTask(RunningMean):
     """See the module."""
 
     name = "encoder"
@@ -69,8 +70,7 @@ class EncoderTask:
         self._before: nn.Module | None = None
         if self._replayed:
             self._before = copy.deepcopy(tower.tower).requires_grad_(False)
-        named = self._named()
-        self._mean: Tensors = {name: p.detach().clone() for name, p in named.items()}
+        super().__init__(self._named(), recipe.average)
 
     def steps(self) -> int:
         """Steps of the recipe's epochs on one process, without accumulation."""
@@ -124,35 +124,6 @@ class EncoderTask:
             now = output.last_hidden_state[batch:]
             loss = loss + recipe.remember * F.mse_loss(now, before.clone())
         return loss
-
-    @torch.no_grad()
-    def updated(self, step: int) -> None:
-        """Move the running mean; it begins quickly, since the first weights are not worth much."""
-        if not self.recipe.average or step == 0:
-            return
-        decay = min(self.recipe.average, (step + 1) / (step + 10))
-        for name, parameter in self._named().items():
-            self._mean[name].lerp_(parameter, 1 - decay)
-
-    def buffers(self) -> Tensors:
-        """The running mean."""
-        return self._mean
-
-    def weights(self) -> Tensors:
-        """The running mean, or the last weights where there is none."""
-        if self.recipe.average:
-            return {name: tensor.clone() for name, tensor in self._mean.items()}
-        return self.weights_now()
-
-    def weights_now(self) -> Tensors:
-        """The weights as they are, whether or not they are a mean."""
-        return {name: p.detach().clone() for name, p in self._named().items()}
-
-    @torch.no_grad()
-    def adopt(self, weights: Tensors) -> None:
-        """Take those weights."""
-        for name, parameter in self._named().items():
-            parameter.copy_(weights[name])
 
     def validate(self) -> dict[str, float]:
         """Accuracy and cross-entropy of the held-out pictures, with the weights to be kept."""

@@ -11,6 +11,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
 from adapters.tune.settings import Part, Tuning
+from assistant.families import family_of
 
 PROJECTOR = ("linear_1", "linear_2")
 # Architectures name them alike: Llama, Mistral, Qwen2, Gemma, SmolLM.
@@ -20,18 +21,23 @@ _NONE = "dummy-target-modules"
 
 
 def lora_config(
-    recipe: Tuning, *, convolutions: Iterable[str] = (), saved: Iterable[str] = ()
+    recipe: Tuning,
+    *,
+    convolutions: Iterable[str] = (),
+    saved: Iterable[str] = (),
+    part: str = "language_model",
 ) -> LoraConfig:
     """The configuration of an adapter.
 
     Args:
         convolutions: full names of the tower's convolutions that take LoRA of `encoder_rank`.
         saved: names of the tower's modules that are saved whole.
+        part: what the base's family calls its language model, see `assistant.families`.
     """
     patterns = []
     whole = list(saved)
     if recipe.language == "lora":
-        patterns.append(rf".*language_model.*\.({'|'.join(LANGUAGE)})")
+        patterns.append(rf".*{part}.*\.({'|'.join(LANGUAGE)})")
     elif recipe.language == "full":
         whole += LANGUAGE
     if recipe.projector == "lora":
@@ -61,7 +67,9 @@ def attach(model: Any, recipe: Tuning) -> PeftModel:
         model.set_attn_implementation("eager")  # there, backward through sdpa takes twice as long
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        adapted: PeftModel = get_peft_model(model, lora_config(recipe))
+        adapted: PeftModel = get_peft_model(
+            model, lora_config(recipe, part=family_of(model).language)
+        )
     for parameter in adapted.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()

@@ -34,10 +34,12 @@ from adapters.tune.pictures import PictureStore
 from adapters.tune.processes import Processes, StopRequest
 from adapters.tune.save import Trained, made_with, replacing, today, write_adapter
 from adapters.tune.tower import TrainableTower
+from adapters.tune.whole import WholeTask, Writer
 from assistant.adapter_files import find_adapter
 from assistant.errors import InputError
+from assistant.families import family_of
 from assistant.fingerprint import identify_base
-from assistant.llava import Base, attach_adapter, ensure_embedded, load_base
+from assistant.llava import Base, attach_adapter, ensure_embedded, load_base, settle
 from assistant.quantize import quantize_model
 from assistant.settings import Settings
 from assistant.vision import EfficientNetLiteModel
@@ -104,10 +106,10 @@ class Run:
         with self.processes.in_turn():
             self.material = read_material(self.order, self.settings)
             self._load()
-            if trains(self.recipe.encoder) and not isinstance(self.tower, EfficientNetLiteModel):
+            if not self._packs and (trains(self.recipe.encoder) or trains(self.recipe.projector)):
                 raise InputError(
-                    f"The encoder of the base {self.settings.base!r} can only be frozen here; give "
-                    "--encoder frozen."
+                    f"Of the base {self.settings.base!r} only the language model trains here; give "
+                    "--encoder frozen --projector frozen."
                 )
             self.replay = replay_of(
                 self.order, self.material, self.settings, self.base, self._progress
@@ -132,7 +134,9 @@ class Run:
         self.identity = identify_base(path, ground)
         self.base: Base = base
         self.model: Any = base.model
-        self.tower: Any = self.model.model.vision_tower
+        self.tower: Any = getattr(self.model.model, family_of(self.model).tower)
+        # Others have templates and numbers of image tokens of their own: see adapters.tune.whole.
+        self._packs = isinstance(self.tower, EfficientNetLiteModel)
         self.device = device
 
     # --- the two stages
@@ -190,6 +194,20 @@ class Run:
             return None
         tokenizer = self.base.processor.tokenizer
         config = self.model.config
+        if not self._packs:
+            own, held, replay = (
+                Pictured(knowns, {}, None, None) for knowns in (self.own, self.held, self.replay)
+            )
+            return WholeTask(
+                self.adapted,
+                recipe,
+                Writer(self.model, self.base.processor),
+                own,
+                held,
+                replay if replay.knowns else None,
+                pad_id=0,
+                autocast=self.model.dtype == torch.bfloat16,
+            )
         return LanguageTask(
             self.adapted,
             recipe,
@@ -231,8 +249,10 @@ class Run:
         if self.recipe.quantize != "none":
             quantize_model(self.model, self.recipe.quantize, self.device)
             self.model.to(self.device)
-        else:
+        elif self._packs:
             self.model.to(self.device, self._dtype())
+        else:
+            settle(self.model, self.device, self._dtype())
         self.adapted = attach(self.model, self.recipe)
 
     def _dtype(self) -> torch.dtype:
@@ -312,7 +332,7 @@ class Run:
             AdapterError: the adapter cannot be written.
         """
         out = self.order.out
-        ground: EfficientNetLiteModel = copy.deepcopy(self.tower)
+        ground = copy.deepcopy(self.tower) if trains(self.recipe.encoder) else self.tower
         head = None
         tower = None
         with StopRequest() as stop:

@@ -24,6 +24,7 @@ from adapters.tune.settings import Tuning
 from adapters.tune.tower import TrainableTower, trainable_parts
 from assistant.adapter_files import LABEL_HEAD_FILE, WEIGHTS_FILE
 from assistant.errors import AdapterError
+from assistant.families import family_of
 from assistant.vision import EfficientNetLiteModel
 
 _PREFIX = "base_model.model.model.vision_tower."
@@ -80,7 +81,8 @@ def write_adapter(folder: Path, trained: Trained, recipe: Tuning, about: dict[st
     if trained.tower is not None:
         vision, convolutions, whole = vision_tensors(trained.tower, trained.ground)
     tensors = {**get_peft_model_state_dict(trained.adapted), **vision}
-    config = lora_config(recipe, convolutions=convolutions, saved=whole)
+    part = family_of(trained.adapted.get_base_model()).language
+    config = lora_config(recipe, convolutions=convolutions, saved=whole, part=part)
     head = None
     if trained.head is not None:
         head = {f"label_head.{n}": t for n, t in zip(("weight", "bias"), trained.head, strict=True)}

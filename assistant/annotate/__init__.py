@@ -8,8 +8,8 @@
 from assistant.annotate.annotating import annotate_pictures
 from assistant.annotate.formats import FORMATS, Written, write_as
 from assistant.annotate.job import Job, find_job, known_jobs
-from assistant.annotate.quick import engine_for
 from assistant.annotate.running import Report
+from assistant.annotate.seeing import engine_for
 from assistant.annotate.values import Annotation, Task
 
 __all__ = [

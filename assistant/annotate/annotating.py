@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from assistant.annotate.quick import encode_many
+from assistant.annotate.seeing import encode_many
 from assistant.annotate.values import LONGEST_TEXT, Annotation, Task
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def annotate_pictures(
     """Label or describe one batch; ``image`` of each is its image id until a path is given.
 
     Args:
-        engine: loaded with the task's adapter as its default, see `quick.engine_for`.
+        engine: loaded with the task's adapter as its default, see `seeing.engine_for`.
         pictures: as many as should be open at once; `running.BATCH` is what measures best.
 
     Raises:
@@ -78,9 +78,9 @@ def _of_label(found: Labelled) -> dict[str, Any]:
 
 
 def _described(engine: Engine, encoded: Sequence[EncodedImage], task: Task) -> list[dict[str, Any]]:
-    said: list[tuple[str, float | None]]
     from assistant.annotate.writing import can_write, write_together
 
+    said: list[tuple[str, float | None]]
     if task.mode == "greedy" and can_write(engine):
         said = [*write_together(engine, encoded, task.detail)]
     else:

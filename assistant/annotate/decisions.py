@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, get_args
 
 from filelock import FileLock, Timeout
 
+from assistant.annotate.lines import cut_off
 from assistant.errors import BusyError, StoreError
 
 Verdict = Literal["accept", "correct", "reject", "skip", "open"]
@@ -98,7 +99,7 @@ class DecisionLog:
             try:
                 new = not self.file.exists()
                 with self.file.open("a+b", buffering=0) as opened:
-                    end = _cut_off(opened)
+                    end = cut_off(opened)
                     try:
                         _write(opened, b"".join(lines))
                         os.fsync(opened.fileno())
@@ -171,20 +172,6 @@ def _write(opened: FileIO, content: bytes) -> None:
     """All of it, or an OSError: unbuffered, so that nothing follows later."""
     while content:
         content = content[opened.write(content) :]
-
-
-def _cut_off(opened: FileIO) -> int:
-    """Cut a file behind its last whole line; its length then."""
-    end = size = opened.seek(0, os.SEEK_END)
-    if size:
-        start = max(0, size - _LONGEST_LINE)
-        opened.seek(start)
-        tail = opened.read(size - start)
-        end = start + tail.rfind(b"\n") + 1
-    if end < size:
-        opened.truncate(end)
-    opened.seek(0, os.SEEK_END)
-    return end
 
 
 def _sync_folder(folder: Path) -> None:

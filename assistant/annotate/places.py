@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from assistant.annotate.opening import open_settled
 from assistant.errors import ImageError, InputError, StoreError
 from assistant.image_index.names import on_disk
 from assistant.image_index.scanning import SUFFIXES, OnDisk, Walk
@@ -112,13 +113,10 @@ class _Folder:
         return list(walk.files()), walk.troubles
 
     def open_picture(self, seen: OnDisk, settings: Settings) -> tuple[LoadedImage, OnDisk]:
-        path = self._path / on_disk(seen.path)
-        for _ in range(2):
-            before = _now(seen, path)
-            picture = open_image(path, settings=settings, name=seen.path)
-            if _now(seen, path) == before:
-                return picture, before
-        raise ImageError(f"{seen.path} changed while it was read; run the command again.")
+        picture, seen, trouble = open_settled(self._path / on_disk(seen.path), seen, settings)
+        if picture is None:
+            raise ImageError(trouble)
+        return picture, seen
 
     def names(self, folder: str, suffix: str) -> list[str]:
         try:
@@ -272,15 +270,6 @@ def _resolve(text: str) -> tuple[FileSystem, str]:
             ) from error
         files = PyFileSystem(FSSpecHandler(known))
     return files, str(root).rstrip("/")
-
-
-def _now(seen: OnDisk, path: Path) -> OnDisk:
-    """The same as it lies there now; of size 0 where it does not."""
-    try:
-        found = path.stat()
-    except OSError:
-        return OnDisk(seen.path, 0, 0)
-    return OnDisk(seen.path, found.st_size, found.st_mtime_ns)
 
 
 def _reason(error: BaseException) -> str:

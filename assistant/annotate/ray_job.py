@@ -27,7 +27,7 @@ from assistant.annotate.places import is_address, open_place
 from assistant.annotate.ray_cluster import Cluster, joined
 from assistant.annotate.ray_record import record_of
 from assistant.annotate.ray_worker import TRIES, Annotator, Order, Receipt
-from assistant.annotate.running import Report, Told, shown_time
+from assistant.annotate.running import Report, Told, told_of
 from assistant.annotate.values import Task
 from assistant.errors import InputError, RemoteError
 from assistant.image_index.scanning import OnDisk
@@ -225,7 +225,7 @@ class _Tally:
         self.processes: set[tuple[str, int]] = set()
         self.rate = 0.0
         self._total = total
-        self._doing = "Labelling" if task.kind == "label" else "Describing"
+        self._task = task
         self._first: tuple[float, int] | None = None
 
     def add(self, receipt: Receipt) -> None:
@@ -242,9 +242,4 @@ class _Tally:
             self.rate = (self.count - self._first[1]) / (now - self._first[0])
 
     def said(self) -> tuple[str, float]:
-        message = f"{self._doing} {self._total:,} pictures"
-        if self.rate:
-            message += f" · {self.rate:.3g} a second"
-            if self.count < self._total:
-                message += f", {shown_time((self._total - self.count) / self.rate)} left"
-        return message, self.count / self._total
+        return told_of(self._task, self.count, self._total, self.rate)

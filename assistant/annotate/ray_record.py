@@ -90,9 +90,7 @@ class _JobRecord:
         return (row.size, row.modified_ns) == (seen.size, seen.modified_ns) and self.is_due(seen)
 
     def is_due(self, seen: OnDisk) -> bool:
-        known = self._results.known.get(seen.path)
-        stamp = seen.size, seen.modified_ns
-        return known is None or known.bad or (known.size, known.modified_ns) != stamp
+        return self._results.is_due(seen)
 
     def note(self, receipt: Receipt) -> None:
         self._job.note_maker(receipt.model, receipt.adapter)

@@ -155,7 +155,7 @@ class Annotator:
     def _alone(self, seen: OnDisk, mark: str) -> list[Annotation]:
         """One picture of a shard in which one may be deadly."""
         own = f"{mark}-{part_name(0, [(seen.path, seen.size, seen.modified_ns)])}"
-        rows = [_bad(seen, _DEADLY)] if self._begun(own) else self._rows([seen])
+        rows = [Annotation.bad(seen, _DEADLY)] if self._begun(own) else self._rows([seen])
         self._target.remove(own)
         return rows
 
@@ -180,16 +180,10 @@ class Annotator:
         for each in opened:
             row = by_id.get(each.picture.id) if each.picture is not None else None
             if row is None or row.status == "bad":
-                yield _bad(each.seen, each.trouble or (row.trouble if row is not None else None))
+                trouble = each.trouble or (row.trouble if row is not None else None)
+                yield Annotation.bad(each.seen, trouble)
                 continue
-            yield replace(
-                row,
-                image=each.seen.path,
-                size=each.seen.size,
-                modified_ns=each.seen.modified_ns,
-                width=each.width,
-                height=each.height,
-            )
+            yield row.of_file(each.seen, each.width, each.height)
 
     def _open(self, seen: OnDisk, model: _Model) -> _Opened:
         try:
@@ -209,7 +203,7 @@ class Annotator:
     def _load(self) -> _Model:
         import torch
 
-        from assistant.annotate.quick import engine_for
+        from assistant.annotate.seeing import engine_for
         from assistant.annotate.shrinking import shrinker
 
         order = self._order
@@ -243,9 +237,3 @@ class _Opened:
     width: int = 0
     height: int = 0
     trouble: str | None = None
-
-
-def _bad(seen: OnDisk, trouble: str | None) -> Annotation:
-    return Annotation(
-        seen.path, status="bad", trouble=trouble, size=seen.size, modified_ns=seen.modified_ns
-    )

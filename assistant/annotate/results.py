@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from assistant.annotate.lines import cut_off
 from assistant.annotate.values import Annotation
 from assistant.errors import StoreError
+from assistant.image_index.scanning import OnDisk
 
 LONGEST_LINE: Final = 2**20
 
@@ -86,7 +88,7 @@ class Results:
         end = 0
         try:
             self._opened: BinaryIO = file.open("a+b")
-            end = _cut_off(self._opened)
+            end = cut_off(self._opened)
         except OSError as error:
             raise _unwritable(file, error) from error
         for at, row in read_rows(file):
@@ -97,6 +99,12 @@ class Results:
         """What was found for the same pixels under another name, if anything was."""
         at = self._by_id.get(bytes.fromhex(image_id)) if image_id else None
         return None if at is None else self.at(at)
+
+    def is_due(self, seen: OnDisk) -> bool:
+        """Whether a file is new, was bad, or is not as it was when it was read."""
+        known = self.known.get(seen.path)
+        now = seen.size, seen.modified_ns
+        return known is None or known.bad or (known.size, known.modified_ns) != now
 
     def at(self, place: int) -> Annotation:
         """The row whose line begins at this byte."""
@@ -146,22 +154,6 @@ class Results:
         with suppress(OSError):  # the next who opens it cuts it off
             os.truncate(self._file, self._end)
             self._opened = self._file.open("a+b")
-
-
-def _cut_off(opened: BinaryIO) -> int:
-    """Cut a file behind its last whole line; its length then."""
-    end = size = opened.seek(0, os.SEEK_END)
-    tail = b""
-    while end and b"\n" not in tail:
-        start = max(0, end - 2**16)
-        opened.seek(start)
-        tail = opened.read(end - start)
-        end = start + tail.rfind(b"\n") + 1 if b"\n" in tail else start
-    if end < size:
-        opened.truncate(end)
-        os.fsync(opened.fileno())
-    opened.seek(0, os.SEEK_END)
-    return end
 
 
 def _parsed(line: bytes, file: Path, at: int) -> Annotation:

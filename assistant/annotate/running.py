@@ -14,17 +14,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from assistant.annotate.annotating import annotate_pictures
+from assistant.annotate.opening import open_settled
 from assistant.annotate.results import Results
 from assistant.annotate.shrinking import shrinker
 from assistant.annotate.values import Annotation, Task
-from assistant.errors import ImageError, SightdeskError
+from assistant.errors import SightdeskError
 from assistant.image_index.scanning import OnDisk, Walk
-from assistant.images import LoadedImage, open_image
+from assistant.images import LoadedImage
 from assistant.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def run(
         told("Looking for pictures", None)
         walk = Walk(job.folder, without=(job.path,))
         files = list(walk.files())
-        todo = [seen for seen in files if _is_due(seen, results)]
+        todo = [seen for seen in files if results.is_due(seen)]
         tally, over = _Tally(), False
         for trouble in walk.troubles:
             tally.fail(trouble.path or ".", trouble.reason)
@@ -166,24 +166,15 @@ def _work(
     began, count = time.perf_counter(), 0
     shrink = shrinker(engine)
     size = batch or (BATCH if shrink is not None else BATCH_WHOLE)
-    told(*_said(job.task, 0, len(todo), 0.0))
+    told(*told_of(job.task, 0, len(todo), 0.0))
     for group in _grouped(_opened(job, todo, shrink, settings, 2 * size), size):
         results.add(_rows(engine, job.task, group, results, tally))
         count += len(group)
-        told(*_said(job.task, count, len(todo), time.perf_counter() - began))
+        seconds = time.perf_counter() - began
+        told(*told_of(job.task, count, len(todo), count / seconds if seconds >= _STEADY_S else 0.0))
         if count < len(todo) and stopped():
             return True
     return False
-
-
-def _is_due(seen: OnDisk, results: Results) -> bool:
-    known = results.known.get(seen.path)
-    return known is None or known.bad or (known.size, known.modified_ns) != _stamp(seen)
-
-
-def _stamp(file: OnDisk) -> tuple[int, int]:
-    """What changes with the file."""
-    return file.size, file.modified_ns
 
 
 def _rows(
@@ -204,11 +195,9 @@ def _rows(
     rows = []
     for each in group:
         seen, picture = each.seen, each.picture
-        its: dict[str, Any] = {"size": seen.size, "modified_ns": seen.modified_ns}
         row = found[picture.id] if picture is not None else Annotation(seen.path, status="bad")
         if row.status == "bad":
-            trouble = each.trouble or row.trouble
-            row = Annotation(seen.path, status="bad", trouble=trouble, **its)
+            row = Annotation.bad(seen, each.trouble or row.trouble)
             tally.fail(seen.path, row.trouble or "")
             known = results.known.get(seen.path)
             if known is None or results.at(known.at) != row:
@@ -218,8 +207,7 @@ def _rows(
             tally.done += 1
         else:
             tally.same += 1
-        row = replace(row, image=seen.path, width=each.width, height=each.height, **its)
-        rows.append(row)
+        rows.append(row.of_file(seen, each.width, each.height))
     return rows
 
 
@@ -281,34 +269,11 @@ def _open(
     shrink: Callable[[LoadedImage], LoadedImage] | None,
     settings: Settings,
 ) -> _Opened:
-    """Read one file; one that changes while it is read is read once more."""
-    path = job.picture(seen.path)
-    trouble = ""
-    for _ in range(2):
-        before = _now(seen, path)
-        try:
-            picture = open_image(path, settings=settings, name=seen.path)
-        except ImageError as error:
-            picture, trouble = None, str(error)
-        after = _now(seen, path)
-        if before == after:
-            seen = after
-            break
-        seen, picture = after, None
-        trouble = f"{seen.path} changed while it was read; run the command again."
+    picture, seen, trouble = open_settled(job.picture(seen.path), seen, settings)
     if picture is None:
         return _Opened(seen, None, trouble=trouble)
     small = picture if shrink is None else shrink(picture)
     return _Opened(seen, small, picture.width, picture.height)
-
-
-def _now(seen: OnDisk, path: Path) -> OnDisk:
-    """The same as it lies there now; of size 0 where it does not."""
-    try:
-        found = path.stat()
-    except OSError:
-        return OnDisk(seen.path, 0, 0)
-    return OnDisk(seen.path, found.st_size, found.st_mtime_ns)
 
 
 def _grouped(opened: Iterable[_Opened], size: int) -> Iterator[list[_Opened]]:
@@ -325,12 +290,15 @@ def _grouped(opened: Iterable[_Opened], size: int) -> Iterator[list[_Opened]]:
 # --- telling
 
 
-def _said(task: Task, count: int, total: int, seconds: float) -> tuple[str, float]:
-    """Message and fraction; what stands behind the dot changes on the way."""
+def told_of(task: Task, count: int, total: int, rate: float) -> tuple[str, float]:
+    """Message and fraction; what stands behind the dot changes on the way.
+
+    Args:
+        rate: pictures a second; 0 where it is not known yet.
+    """
     doing = "Labelling" if task.kind == "label" else "Describing"
     message = f"{doing} {total:,} pictures"
-    if seconds >= _STEADY_S and count:
-        rate = count / seconds
+    if rate:
         message += f" · {rate:.3g} a second"
         if count < total:
             message += f", {shown_time((total - count) / rate)} left"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Literal, get_args
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from assistant.errors import InputError
 from assistant.labelling import MOST_LABELS, TOP, check_threshold, checked_list
 from assistant.prompts import DESCRIBE, Detail
+
+if TYPE_CHECKING:
+    from assistant.image_index.scanning import OnDisk
 
 Kind = Literal["label", "describe"]
 Status = Literal["ok", "aside", "bad"]
@@ -122,6 +125,20 @@ class Annotation:
     def guess(self) -> str | None:
         """The label, or the likeliest one where it is set aside; None for a description."""
         return self.label or (self.scores[0][0] if self.scores else None)
+
+    def of_file(self, file: OnDisk, width: int, height: int) -> Annotation:
+        """The same of a file that was read, whose picture has so many pixels."""
+        return replace(
+            self, image=file.path, size=file.size, modified_ns=file.modified_ns, width=width,
+            height=height,
+        )  # fmt: skip
+
+    @classmethod
+    def bad(cls, file: OnDisk, trouble: str | None) -> Annotation:
+        """That a file could not be opened, or the model failed on it."""
+        return cls(
+            file.path, status="bad", trouble=trouble, size=file.size, modified_ns=file.modified_ns
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As one line of ``results.jsonl`` has it; what is not there is left out."""

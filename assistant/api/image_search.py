@@ -142,17 +142,13 @@ async def search(request: Request, asked: PictureSearch, caller: Who) -> Respons
     def work() -> dict[str, Any]:
         gallery = service.gallery(caller.tenant)
         ask = partial(gallery.index.search, query, where=where, limit=asked.limit,
-                      offset=asked.offset)  # fmt: skip
+                      offset=asked.offset, threshold=asked.threshold)  # fmt: skip
         if image:
             with Turn(OPENING, watch):
                 results = ask(image=opener(service, caller.tenant)(image, "image"))
         else:
             results = ask()
-        least = asked.threshold
-        if least is None:
-            least = gallery.space.calibration.threshold
-        found = results.found
-        likely = [hit for hit in found if hit.likelihood >= least]
+        found, likely = results.found, results.likely
         service.metrics.searched(bool(likely))
         more = bool(likely) and found[-1] is likely[-1]
         more = more and asked.offset + len(found) < results.total

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from assistant.api import routes
 from assistant.api.errors import not_found
@@ -30,6 +30,9 @@ class Model(BaseModel):
     object: Literal["model"]
     created: int
     owned_by: str
+    parent: str | None = Field(
+        default=None, description="Of an adapter, the base that it belongs to."
+    )
 
 
 class Models(BaseModel):
@@ -119,4 +122,11 @@ def show_model(request: Request, model: str, _who: Who) -> JSONResponse:
 
 
 def _told(service: Service, name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": service.started, "owned_by": "sightdesk"}
+    adapter = name in names(service) and name != service.base_name
+    return {
+        "id": name,
+        "object": "model",
+        "created": service.started,
+        "owned_by": "sightdesk",
+        "parent": service.base_name if adapter else None,
+    }

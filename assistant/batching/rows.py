@@ -21,7 +21,7 @@ from assistant.engine.streams import Desk, Words
 from assistant.engine.together import ShelvedReader
 from assistant.engine.values import Answer, EncodedImage, Sampling, Turn
 
-Make = Callable[[int, Layers | None], Reader]
+Make = Callable[[int, Prompt, Layers | None], Reader]
 
 _LONG: Final = 96  # tokens that most answers stay below
 
@@ -91,7 +91,9 @@ class Row:
         engine, asked = self._engine, self.request
         limit = len(asked.prompt) - 1  # the output of one token chooses the first word
         expected = len(asked.prompt) + min(asked.sampling.max_tokens, _LONG)
-        reader = opened(partial(make, expected), asked.prompt, limit, engine.prefixes, self._scope)
+        reader = opened(
+            partial(make, expected, asked.prompt), asked.prompt, limit, engine.prefixes, self._scope
+        )
         self.reader, self.reused = reader, reader.length
         self.pending = embed(engine.model, asked.prompt, self.reused)
         self._draft = Draft(

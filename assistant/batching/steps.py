@@ -14,8 +14,10 @@ import torch
 
 from assistant.batching.rows import Row
 from assistant.engine.caches import Layers
+from assistant.engine.decoding import reader_of
 from assistant.engine.fast import Llama, can_read
 from assistant.engine.holder import Holder
+from assistant.engine.prompt import Prompt
 from assistant.engine.reading import Reader
 from assistant.engine.together import ShelvedReader, Shelves, read_together
 from assistant.errors import AdapterError
@@ -46,10 +48,10 @@ class Steps:
         self._over: list[Over] = []  # of the step that is taken
         self._token_s = 0.0  # of a prompt, as measured lately
 
-    def reader(self, expected: int, layers: Layers | None) -> Reader:
+    def reader(self, expected: int, prompt: Prompt, layers: Layers | None) -> Reader:
         """A reader on top of keys and values, which will come to hold about so many tokens."""
         if not self._fast:
-            return Reader(self._engine.model, layers)
+            return reader_of(self._engine.model, prompt, layers)
         return ShelvedReader(self._looked_up(), self._shelves, expected, layers)
 
     def tidy(self) -> None:

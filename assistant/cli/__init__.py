@@ -5,6 +5,7 @@ engine says. Other packages add commands through the entry-point group `sightdes
 entry point is a function `register(app: typer.Typer) -> None`, as in the modules beside this one:
 
     answers.py     ask, describe
+    bench.py       bench
     demo.py        demo
     knowledge.py   knowledge add, list, remove, search
     desk.py        desk
@@ -40,6 +41,7 @@ from typer.core import TyperGroup
 
 from assistant.cli import (
     answers,
+    bench,
     demo,
     desk,
     jobs,
@@ -141,6 +143,7 @@ for _room in (
     pictures,
     serve,
     tickets,
+    bench,
     machine,
 ):
     _room.register(app)

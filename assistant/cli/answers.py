@@ -227,8 +227,8 @@ def describe(
     A folder is described into the directory --out, and the same command goes on where it stopped;
     sightdesk job shows and exports what is there.
     """
-    from assistant.cli.folders import annotate_folder, check_pictures_only, is_folder
-    from assistant.cli.ray_jobs import annotate_with_ray, many_machines
+    from assistant.cli.folders import check_pictures_only, is_folder
+    from assistant.cli.ray_jobs import annotate_one, many_machines
 
     settings = get_settings()
     enhancement = _enhancement(denoise, brightness, contrast, saturation, sharpen, resize)
@@ -242,14 +242,8 @@ def describe(
             "describe", adapter=adapter or settings.adapter or None, sure=sure, detail=detail,
             mode=mode, seed=seed,
         )  # fmt: skip
-        if many is not None:
-            annotate_with_ray(
-                images, out, task, many, base=base, quantize=quantize, into_index=into_index,
-                as_json=as_json, settings=settings,
-            )  # fmt: skip
-            return
-        annotate_folder(
-            Path(images[0]), out, task, base=base, quantize=quantize, into_index=into_index,
+        annotate_one(
+            images, out, task, many, base=base, quantize=quantize, into_index=into_index,
             as_json=as_json, settings=settings,
         )  # fmt: skip
         return

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import typer
 
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
 _LABELS_TOLD = 20
 _NOTES = 1_000
+
+
+class How(TypedDict):
+    """What the commands were told beside the folder and the task."""
+
+    base: str | None
+    quantize: str | None
+    into_index: bool
+    as_json: bool
+    settings: Settings
 
 
 def is_folder(names: Sequence[str]) -> bool:

@@ -24,9 +24,9 @@ from assistant.cli.answers import (
     load_engine,
     open_picture,
 )
-from assistant.cli.folders import annotate_folder, check_pictures_only, is_folder
+from assistant.cli.folders import check_pictures_only, is_folder
 from assistant.cli.progress import show_progress
-from assistant.cli.ray_jobs import annotate_with_ray, many_machines
+from assistant.cli.ray_jobs import annotate_one, many_machines
 from assistant.errors import ImageError, InputError
 from assistant.settings import get_settings
 
@@ -103,14 +103,8 @@ def label(
             threshold,
             top,
         )
-        if many is not None:
-            annotate_with_ray(
-                images, out, task, many, base=base, quantize=quantize, into_index=into_index,
-                as_json=as_json, settings=settings,
-            )  # fmt: skip
-            return
-        annotate_folder(
-            Path(images[0]), out, task, base=base, quantize=quantize, into_index=into_index,
+        annotate_one(
+            images, out, task, many, base=base, quantize=quantize, into_index=into_index,
             as_json=as_json, settings=settings,
         )  # fmt: skip
         return

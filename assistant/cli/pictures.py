@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -26,6 +24,7 @@ from assistant.cli.pictures_told import (
     told_bytes,
 )
 from assistant.cli.progress import DETAIL, Report, show_progress
+from assistant.cli.stopping import stops_gently
 from assistant.errors import InputError
 from assistant.settings import get_settings
 
@@ -93,7 +92,7 @@ def index(
             raise InputError("No folder is indexed yet: name one, as in sightdesk index ~/Pictures")
         from assistant.image_index.adding import Adding
 
-        with _writing(troubles) as listed, _interrupt() as stop:
+        with _writing(troubles) as listed, stops_gently() as stop:
             adding = Adding(
                 opened,
                 list({_real(folder): folder for folder in wanted}.values()),
@@ -175,10 +174,7 @@ def find(
             raise InputError("No picture is indexed yet: index some with sightdesk index FOLDER")
         report("Loading the picture embedder", None)
         results = opened.search(said, image=like, where=where, limit=limit, threshold=threshold)
-        least = opened.embedder.calibration.threshold if threshold is None else threshold
-        found = [] if results.nothing else [
-            one for one in results.found if one.likelihood >= least
-        ]  # fmt: skip
+        found = () if results.nothing else results.likely
         if sheet is not None and found:
             report("Drawing the sheet", None)
             _draw(opened, found, sheet)
@@ -274,28 +270,6 @@ def _writing(file: Path | None) -> Iterator[IO[str] | None]:
         ) from error
     with opened:
         yield opened
-
-
-@contextmanager
-def _interrupt() -> Iterator[threading.Event]:
-    """Set by the first Ctrl-C; the second ends at once."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def interrupt(_number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        # Not by way of a stream, which may be writing at this moment.
-        with suppress(OSError):
-            os.write(2, b"\nEnding after the pictures under way; Ctrl-C again ends at once.\n")
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _with_rate(report: Report) -> Report:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import typer
 
 from assistant.cli.folders import (
+    How,
+    annotate_folder,
     conclude,
     label_counts,
     note_in_index,
@@ -48,6 +50,24 @@ def many_machines(ray: bool, workers: int | None, address: str | None) -> Many |
         name = "--workers" if workers is not None else "--ray-address"
         raise InputError(f"{name} goes with --ray: add it, or leave {name} out.")
     return None
+
+
+def annotate_one(
+    names: Sequence[str], out: str | None, task: Task, many: Many | None, **how: Unpack[How]
+) -> None:
+    """Start a job over the one folder that is named, or go on with it, and tell what came of it.
+
+    Args:
+        many: None where this process does it.
+
+    Raises:
+        InputError: it cannot be done so.
+        typer.Exit: 130 after Ctrl-C, 2 where files could not be opened.
+    """
+    if many is None:
+        annotate_folder(Path(names[0]), out, task, **how)
+    else:
+        annotate_with_ray(names, out, task, many, **how)
 
 
 def annotate_with_ray(

@@ -33,10 +33,11 @@ from assistant.adapter_files import (
     find_adapter,
     known_adapters,
 )
-from assistant.engine.eyes import PARTS, Eyes, own_eyes
+from assistant.engine.eyes import Eyes, own_eyes
 from assistant.engine.heads import LabelHead, pooled_width, read_head
-from assistant.engine.tongue import PART, Assign, Tongue
+from assistant.engine.tongue import Assign, Tongue
 from assistant.errors import AdapterError, InputError, WeightsError
+from assistant.families import FAMILIES, Family, family_of
 from assistant.fingerprint import BaseIdentity
 from assistant.labelling import Calibration
 from assistant.settings import Settings
@@ -267,7 +268,7 @@ class Adapters:
                     name.removeprefix(_PREFIX): tensor
                     for name, tensor in load_file(files.path / WEIGHTS_FILE).items()
                 }
-                speech, sight = _sides(tensors, files.name)
+                speech, sight = _sides(tensors, files.name, family_of(self._model))
                 _check_whole(self._model, config, set(tensors))
                 if speech and config.use_dora:
                     raise ValueError("DoRA has no form in which rows of a batch differ")
@@ -311,12 +312,14 @@ def ground_of(files: AdapterFiles | None, model: Any) -> Adapter:
 
 def only_merged(files: AdapterFiles) -> bool:
     """Whether an adapter replaces whole layers of the language model, so that it is merged once."""
+    parts = {f"model.{family.language}." for family in FAMILIES.values()}
     with safe_open(files.path / WEIGHTS_FILE, "np") as file:
-        return any(PART in name and ".lora_" not in name for name in file.keys())  # noqa: SIM118
+        names = [name for name in file.keys() if ".lora_" not in name]  # noqa: SIM118
+    return any(part in name for name in names for part in parts)
 
 
 def _sides(
-    tensors: dict[str, torch.Tensor], name: str
+    tensors: dict[str, torch.Tensor], name: str, family: Family
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """The tensors for the language model, and those for tower and projector.
 
@@ -331,9 +334,9 @@ def _sides(
             raise AdapterError(
                 f"The adapter {name!r} holds values that are no numbers; train it again."
             )
-        if place.startswith(tuple(f"model.{part}." for part in PARTS)):
+        if place.startswith(tuple(f"model.{part}." for part in family.sight)):
             sight[place] = tensor
-        elif not place.startswith(PART):
+        elif not place.startswith(f"model.{family.language}."):
             raise KeyError(f"no place for {place}")
         elif ".lora_" in place:
             speech[place] = tensor

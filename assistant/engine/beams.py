@@ -88,6 +88,7 @@ def beam_search(
     answers: int = 1,
     allowed: Allowed | None = None,
     assign: Callable[[Sequence[int]], None] = lambda _rows: None,
+    places: torch.Tensor | None = None,
 ) -> list[list[tuple[int, ...]]]:
     """The likeliest answers to each prompt, best first.
 
@@ -100,6 +101,7 @@ def beam_search(
         answers: how many are wanted for each prompt, at most ``beams``.
         allowed: restricts what is written, end tokens included.
         assign: is told before a pass which prompt each row belongs to.
+        places: ``[3, B, L]`` positions, where they are not what is counted.
 
     Returns:
         Token ids without the end token, ``answers`` for each prompt (fewer where fewer can be
@@ -107,7 +109,7 @@ def beam_search(
     """
     count = len(mask)
     # A masked place has no position of its own; the first token of a row stands at 0.
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0) if places is None else places
     cache = DynamicCache()
     assign(range(count))
     output = model(
@@ -130,7 +132,7 @@ def beam_search(
     # At the first step all beams of a prompt are one.
     scores = torch.zeros((count, 1), device=embeds.device)
     mask = mask.repeat_interleave(beams, 0)
-    place = positions[:, -1:].repeat_interleave(beams, 0)
+    place = positions[..., -1:].repeat_interleave(beams, -2)
     for step in range(1, max_tokens + 1):
         chances = logits.log_softmax(-1)
         if allowed is not None:
@@ -166,7 +168,7 @@ def beam_search(
             [row * beams + beam for row in rows for beam in range(beams)], device=mask.device
         )
         mask = torch.cat([mask[chosen], mask.new_ones((len(chosen), 1))], dim=1)
-        place = place[chosen] + 1
+        place = place[..., chosen, :] + 1
         running = [running[row] for row in rows]
         written = following
         scores = torch.tensor(new_scores, device=embeds.device)

@@ -24,6 +24,7 @@ from transformers.generation.logits_process import (
 from assistant.engine.caches import Keys, Layers, PrefixCache, Scope
 from assistant.engine.constrained import Guide
 from assistant.engine.fast import FastReader, can_read
+from assistant.engine.places import PlacedReader, places_of
 from assistant.engine.prompt import Prompt, embed
 from assistant.engine.reading import Reader
 from assistant.engine.values import Sampling
@@ -173,7 +174,7 @@ def _read(
         where the reading was cancelled.
     """
     limit = len(prompt) - 1  # at least one token is computed: its output chooses the first word
-    reader = opened(partial(reader_of, model), prompt, limit, prefixes, scope)
+    reader = opened(partial(reader_of, model, prompt), prompt, limit, prefixes, scope)
     reused = reader.length
     embeds = embed(model, prompt, reused)
     logits = None
@@ -208,7 +209,7 @@ def beginnings(
     found = []
     for start in starts:
         total = float(first[start[0]])
-        branch = reader_of(model, kept) if len(start) > 1 else None
+        branch = reader_of(model, prompt, kept) if len(start) > 1 else None
         for token, following in pairwise(start):
             assert branch is not None
             given = table(torch.tensor([token], device=model.device))
@@ -227,7 +228,7 @@ def read_ahead(model: Any, ahead: Prompt, *, prefixes: PrefixCache, scope: Scope
     Returns:
         How many tokens were read. The caller holds the engine.
     """
-    reader = opened(partial(reader_of, model), ahead, len(ahead), prefixes, scope)
+    reader = opened(partial(reader_of, model, ahead), ahead, len(ahead), prefixes, scope)
     embeds = embed(model, ahead, reader.length)
     # What the cache has let go is not worth reading anew: the question may never come.
     if not reader.length or not 0 < len(embeds) <= _AHEAD:
@@ -263,9 +264,12 @@ def opened(
     return make(known)
 
 
-def reader_of(model: Any, layers: Layers | None = None) -> Reader:
-    """The quickest reader that a model can have."""
-    return (FastReader if can_read(model) else Reader)(model, layers)
+def reader_of(model: Any, prompt: Prompt | None = None, layers: Layers | None = None) -> Reader:
+    """The quickest reader that a model can have, for a prompt and what is written behind it."""
+    if can_read(model):
+        return FastReader(model, layers)
+    places = places_of(model, prompt) if prompt is not None else None
+    return Reader(model, layers) if places is None else PlacedReader(model, layers, places)
 
 
 def _chooser(

@@ -107,7 +107,8 @@ def weighed(
     others = engine.draw_ids(
         prompts, drawn, rows=[adapter] * len(prompts), answers=_DRAWN_CANDIDATES
     )
-    blank = embed(engine.model, _prompt(engine, _grey(engine, adapter), DESCRIBE[detail]))
+    grey = _prompt(engine, _grey(engine, adapter), DESCRIBE[detail])
+    blank = embed(engine.model, grey)
     end: int = engine.tokenizer.eos_token_id
     results = []
     for prompt, first, second in zip(prompts, likely, others, strict=True):
@@ -123,6 +124,8 @@ def weighed(
                 blank,
                 [ids for _, ids in found.values()],
                 list(found),
+                engine.places([prompt]),
+                engine.places([grey]),
             )
         answers = [answer for answer, _ in found.values()]
         results.append(list(zip(answers, evidence, strict=True)))

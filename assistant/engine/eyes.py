@@ -11,21 +11,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer, LoraModel
 from torch import nn
 
+from assistant.engine.sights import encode_family
 from assistant.engine.values import EncodedImage, Glance
 from assistant.evidence import imagenet_names
+from assistant.families import family_of
 from assistant.images import LoadedImage
+from assistant.onnx_tower import QuickTower
 from assistant.vision import EfficientNetLiteModel
 
-PARTS = ("vision_tower", "multi_modal_projector")
-"""The parts of a LLaVA that see, by their names in ``model.model``."""
+
+def parts_of(model: Any) -> tuple[str, ...]:
+    """The parts of a model that see, by their names in ``model.model``."""
+    return family_of(model).sight
+
 
 _MERGING = "merging"
+
+_quick: WeakKeyDictionary[nn.Module, QuickTower] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ def own_eyes(
     Args:
         model: a LLaVA-family model; it stays as it is.
         tensors: those of an adapter, by names such as ``model.vision_tower.head.conv.weight``, for
-            the parts in `PARTS` alone; LoRA factors and whole tensors.
+            the parts in `parts_of` alone; LoRA factors and whole tensors.
         config: the adapter's, for ranks and scales.
 
     Returns:
@@ -55,7 +64,7 @@ def own_eyes(
     """
     parts: dict[str, nn.Module] = {}
     size = 0
-    for part in PARTS:
+    for part in parts_of(model):
         prefix = f"model.{part}."
         own = {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
         if own:
@@ -138,9 +147,11 @@ def encode(
     model: Any, processor: Any, images: Sequence[LoadedImage], eyes: Eyes
 ) -> list[EncodedImage]:
     """Encode pictures in one pass; the caller holds the model."""
+    if model.config.model_type != "llava":
+        with looking_through(model, eyes):
+            return encode_family(model, processor, images, eyes.revision)
     prepared = processor.image_processor([image.pixels for image in images], return_tensors="pt")
-    values = prepared["pixel_values"].to(model.device, model.dtype)
-    values = values.contiguous(memory_format=torch.channels_last)
+    values = prepared["pixel_values"].to(model.device)
     pooled: list[torch.Tensor | None] = [None] * len(images)
 
     def look(_module: Any, _inputs: Any, output: Any) -> None:
@@ -149,9 +160,14 @@ def encode(
             pooled[:] = summary.float()
 
     ground = getattr(model.model, "vision_tower", None)
-    with looking_through(model, eyes):
-        tower = getattr(model.model, "vision_tower", None)
-        hook = tower.register_forward_hook(look) if tower is not None else None
+    tower = eyes.parts.get("vision_tower", ground)
+    seeing: Any = quick(tower, values)
+    if seeing is None:
+        seeing, values = tower, values.to(model.dtype)
+        values = values.contiguous(memory_format=torch.channels_last)
+    parts = eyes.parts if seeing is None else {**eyes.parts, "vision_tower": seeing}
+    with looking_through(model, Eyes(eyes.revision, parts)):
+        hook = seeing.register_forward_hook(look) if seeing is not None else None
         try:
             features = model.get_image_features(pixel_values=values).pooler_output
         finally:
@@ -159,11 +175,26 @@ def encode(
                 hook.remove()
     glances: list[Glance | None] = [None] * len(images)
     if tower is not ground and knows_imagenet(ground):
-        glances = [Glance(row[None].clone()) for row in values]
+        glances = [Glance(row[None].to(model.dtype, copy=True)) for row in values]
     return [
         EncodedImage(image.id, feature, summary, eyes.revision, glance)
         for image, feature, summary, glance in zip(images, features, pooled, glances, strict=True)
     ]
+
+
+def quick(tower: Any, pixels: torch.Tensor) -> QuickTower | None:
+    """The tower as it is quickest on the CPU, made once; None where it is another's, or elsewhere.
+
+    Args:
+        pixels: ``[n, 3, H, W]`` that it is to look at.
+    """
+    if not isinstance(tower, EfficientNetLiteModel) or pixels.device.type != "cpu":
+        return None
+    if pixels.shape[-1] != pixels.shape[-2]:
+        return None
+    if tower not in _quick:
+        _quick[tower] = QuickTower(tower)
+    return _quick[tower]
 
 
 def knows_imagenet(tower: Any) -> bool:
@@ -178,5 +209,7 @@ def ground_pooled(image: EncodedImage, tower: Any) -> torch.Tensor | None:
     if image.glance is None:
         return image.pooled
     if image.glance.pooled is None:
-        image.glance.pooled = tower(image.glance.pixels).pooler_output[0].float()
+        pixels = image.glance.pixels
+        seen = (quick(tower, pixels) or tower)(pixels)
+        image.glance.pooled = seen.pooler_output[0].float()
     return image.glance.pooled

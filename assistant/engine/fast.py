@@ -29,6 +29,7 @@ from transformers.models.llama.modeling_llama import (
 from assistant.engine.caches import Layers
 from assistant.engine.products import Product, Spans, in_use, side_by_side
 from assistant.engine.reading import Reader
+from assistant.engine.step import Bound, step_of
 
 Attend = Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]
 """Given a layer's number, queries and keys ``[T, heads + shared, width]`` and values ``[T, shared,
@@ -71,7 +72,22 @@ class Llama:
         self._rotary = language.rotary_emb
         self._norm = language.norm
         self._speaks = in_use(language)
+        self.step = step_of(model)
         self._output = side_by_side(model.get_output_embeddings())
+
+    def remembered(self, dtype: torch.dtype) -> torch.dtype:
+        """Precision of keys and values of tokens that have ``dtype``: float32 where a step is."""
+        return dtype if self.step is None else torch.float32
+
+    def bind(self, memory: torch.Tensor, speaker: str | None = "") -> Bound | None:
+        """The step over a text's memory, where it can be computed by a graph.
+
+        Args:
+            speaker: the adapter; by default the one that was in use when this was looked up.
+        """
+        if self.step is None:
+            return None
+        return self.step.bind(memory, self._speaks if speaker == "" else speaker)
 
     def read(
         self,
@@ -136,6 +152,8 @@ class FastReader(Reader):
         self._llama = llama or Llama(model)
         self._length = layers[0][0].shape[2] if layers else 0
         self._memory: torch.Tensor | None = None  # [layers, 2, key heads, room, width]
+        self._dtype: torch.dtype | None = layers[0][0].dtype if layers else None
+        self._bound: tuple[torch.Tensor, str | None, Bound | None] | None = None
         if layers:
             self._memory = self._room(layers[0][0])
             # Not flattened: memory on a shelf is no one piece, and flattening it would copy it.
@@ -147,10 +165,34 @@ class FastReader(Reader):
         return self._length
 
     def read(self, embeds: torch.Tensor) -> torch.Tensor:
+        told = self.step(embeds)
+        if told is not None:
+            return told
         places = torch.arange(self._length, self._length + len(embeds), device=embeds.device)
         hidden = self._llama.read(embeds, places, self.looking(embeds))
         self.moved(len(embeds))
         return self._llama.told(hidden[-1:])
+
+    def step(self, embeds: torch.Tensor, speaker: str | None = "") -> torch.Tensor | None:
+        """As `read`, by the model's graph; None where it has none, or not for such tokens.
+
+        Args:
+            speaker: see `Llama.bind`.
+        """
+        step = self._llama.step
+        if step is None or len(embeds) != 1 or not 0 < self._length < step.longest:
+            return None
+        memory = self._memory
+        if memory is None or memory.shape[3] <= self._length:
+            memory = self._grow(embeds, 1)
+        if self._bound is None or self._bound[0] is not memory or self._bound[1] != speaker:
+            self._bound = memory, speaker, self._llama.bind(memory, speaker)
+        bound = self._bound[2]
+        if bound is None:
+            return None
+        logits = bound(embeds, self._length)
+        self.moved(1)
+        return logits
 
     def looking(self, embeds: torch.Tensor) -> Attend:
         """How the next tokens look at what was read before, which they become part of."""
@@ -161,16 +203,16 @@ class FastReader(Reader):
         if memory is None or memory.shape[3] < end:
             memory = self._grow(embeds, count)
         heads, shared, scale = llama.heads, llama.shared, llama.scale
-        sight = _sight(start, end, heads // shared, embeds)
+        sight = _sight(start, end, heads // shared, memory)
         layers = memory.unbind()
 
         def attend(number: int, both: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
             kept = layers[number]
-            both = both.transpose(0, 1)
+            both = both.transpose(0, 1).to(kept.dtype)
             kept[0, :, start:end] = both[heads:]
             kept[1, :, start:end] = values.transpose(0, 1)
             seen = _seen(both[:heads], kept[:1, :, :end], kept[1:, :, :end], sight, scale)
-            return seen.transpose(0, 1).reshape(count, -1)
+            return seen.transpose(0, 1).reshape(count, -1).to(values.dtype)
 
         return attend
 
@@ -181,13 +223,14 @@ class FastReader(Reader):
     def kept(self) -> Layers | None:
         if self._memory is None:
             return None
-        memory = self._memory[:, :, :, : self._length].clone()
+        memory = self._memory[:, :, :, : self._length].to(self._dtype, copy=True)
         return tuple((keys[None], values[None]) for keys, values in memory)
 
     def _grow(self, like: torch.Tensor, count: int) -> torch.Tensor:
         """Move to where there is room for ``count`` more tokens."""
         before, length = self._memory, self._length
         memory = self._room(like, count)
+        self._dtype = self._dtype or like.dtype
         if before is not None:
             memory[:, :, :, :length] = before[:, :, :, :length]
         self._memory = memory
@@ -198,7 +241,8 @@ class FastReader(Reader):
         llama = self._llama
         room = self._length + count
         room += max(_MORE, room // 2)
-        return like.new_empty((llama.layers, 2, llama.shared, room, llama.width))
+        sides = llama.layers, 2, llama.shared, room, llama.width
+        return like.new_empty(sides, dtype=llama.remembered(like.dtype))
 
 
 def _sight(start: int, end: int, group: int, like: torch.Tensor) -> torch.Tensor | None:

@@ -10,14 +10,16 @@ cost nothing, but say less about which part of the picture a word rests on, as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from assistant.engine.adapters import Adapter
-from assistant.engine.prompt import Prompt, embed
-from assistant.engine.values import Gaze, Turn
+from assistant.engine.places import places_of_rows
+from assistant.engine.prompt import Prompt, embed, widened
+from assistant.engine.values import EncodedImage, Gaze, Turn
 from assistant.errors import InputError
 from assistant.images import LoadedImage, open_image
 
@@ -75,7 +77,7 @@ def look(
             part = [hide(known[id_], *window) for window in windows[start : start + _ROWS]]
             # Not by encode_images: what is hidden is never asked about again.
             hidden = engine.encode_anew(part, adapter=chosen)
-            prompts = [_with(prompt, id_, each.features) for each in hidden]
+            prompts = [_with(prompt, each, id_) for each in hidden]
             drops.append(whole - _likelihoods(engine, prompts, ids, chosen))
         lost.append(_credited(torch.cat(drops).clamp(min=0), windows))
     return _gazes(engine, ids, shown, lost)
@@ -94,13 +96,14 @@ def hide(picture: LoadedImage, top: int, left: int) -> LoadedImage:
     return open_image(copy)
 
 
-def _with(prompt: Prompt, picture: str, features: torch.Tensor) -> Prompt:
+def _with(prompt: Prompt, other: EncodedImage, picture: str) -> Prompt:
     """The prompt with other features wherever a picture is shown."""
+    features = other.features_among(len(prompt.pictures))
     changed = tuple(
         features if id_ == picture else own
         for id_, own in zip(prompt.pictures, prompt.features, strict=True)
     )
-    return Prompt(prompt.ids, prompt.keys, changed, prompt.pictures)
+    return replace(prompt, features=changed)
 
 
 def _likelihoods(
@@ -116,8 +119,18 @@ def _computed(model: Any, prompts: Sequence[Prompt], ids: Sequence[int]) -> torc
     words = model.get_input_embeddings()(answer[:-1])
     found = []
     for start in range(0, len(prompts), _ROWS):
-        rows = [torch.cat([embed(model, each), words]) for each in prompts[start : start + _ROWS]]
-        output = model(inputs_embeds=torch.stack(rows), use_cache=False, logits_to_keep=len(ids))
+        part = prompts[start : start + _ROWS]
+        rows = [torch.cat(widened([embed(model, each), words])) for each in part]
+        places = places_of_rows(model, part)
+        if places is not None:  # the same of all: only their features differ
+            behind = torch.arange(1, len(words) + 1, device=places.device)
+            places = torch.cat([places, places[..., -1:] + behind], -1)
+        output = model(
+            inputs_embeds=torch.stack(rows),
+            position_ids=places,
+            use_cache=False,
+            logits_to_keep=len(ids),
+        )
         chances = output.logits.float().log_softmax(-1)
         found.append(chances.gather(-1, answer.expand(len(rows), -1)[..., None])[..., 0])
     return torch.cat(found)

@@ -19,7 +19,8 @@ from assistant.engine.caches import ImageCache, PrefixCache
 from assistant.engine.constrained import Constraint, Guide, Guides
 from assistant.engine.decoding import end_tokens
 from assistant.engine.lock import ModelLock
-from assistant.engine.prompt import Prompt, PromptBuilder, embed
+from assistant.engine.places import places_of_rows
+from assistant.engine.prompt import Prompt, PromptBuilder, embed, widened
 from assistant.engine.tongue import Assign
 from assistant.engine.values import EncodedImage, Sampling, Turn
 from assistant.errors import InputError
@@ -262,7 +263,7 @@ class Holder:
 
     def padded(self, prompts: Sequence[Prompt]) -> tuple[torch.Tensor, torch.Tensor]:
         """Embeddings ``[B, L, hidden]`` and mask ``[B, L]``, padded on the left."""
-        rows = [embed(self.model, prompt) for prompt in prompts]
+        rows = widened([embed(self.model, prompt) for prompt in prompts])
         length = max(len(row) for row in rows)
         embeds = rows[0].new_zeros((len(rows), length, rows[0].shape[1]))
         mask = torch.zeros((len(rows), length), dtype=torch.long, device=self.device)
@@ -270,6 +271,10 @@ class Holder:
             embeds[number, length - len(row) :] = row
             mask[number, length - len(row) :] = 1
         return embeds, mask
+
+    def places(self, prompts: Sequence[Prompt]) -> torch.Tensor | None:
+        """Positions ``[3, B, L]`` of what `padded` gives; None where each token can be counted."""
+        return places_of_rows(self.model, prompts)
 
     def forget(self, tenant: str | None = None) -> None:
         """Drop what was computed for a tenant, or for all."""

@@ -183,7 +183,9 @@ def _scores(
         ]
         embeds, mask = engine.padded(prompts)
         with engine.alone(adapter):
-            language = log_likelihoods(engine.model, embeds, mask, answers).cpu()
+            language = log_likelihoods(
+                engine.model, embeds, mask, answers, engine.places(prompts)
+            ).cpu()
     return LabelScores(tuple(labels), language, head)
 
 

@@ -14,6 +14,8 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from assistant.engine.prompt import widened
+
 Answers = Sequence[tuple[int, ...]]
 
 # Tokens of one pass, and of one block of the output layer, which makes a vector as long as the
@@ -23,7 +25,11 @@ _PASS, _BLOCK = 1024, 128
 
 @torch.inference_mode()
 def log_likelihoods(
-    model: Any, embeds: torch.Tensor, mask: torch.Tensor, answers: Answers
+    model: Any,
+    embeds: torch.Tensor,
+    mask: torch.Tensor,
+    answers: Answers,
+    places: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Log-likelihood of each answer after each prompt, ``[B, answers]`` in float32.
 
@@ -32,9 +38,10 @@ def log_likelihoods(
         embeds: ``[B, L, hidden]``, prompts padded on the left.
         mask: ``[B, L]``, 0 where padded.
         answers: token ids, none empty, the end token included.
+        places: ``[3, B, L]`` positions, where they are not what is counted.
     """
     cache = DynamicCache()
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0) if places is None else places
     read = model.model.language_model(
         inputs_embeds=embeds, attention_mask=mask, position_ids=positions, cache=cache,
         use_cache=True,
@@ -43,7 +50,8 @@ def log_likelihoods(
     layers = [(x.keys, x.values) for x in cache.layers if type(x) is DynamicLayer]
     if len(layers) < len(cache.layers):
         # Layers that see a window only cannot be given a mask of ours.
-        return _one_by_one(model, embeds, mask, answers)
+        return _one_by_one(model, embeds, mask, answers, positions)
+    behind = positions[..., -1:] + 1
     found = embeds.new_empty((len(embeds), len(answers)), dtype=torch.float32)
     # In order, labels that begin alike are neighbours.
     order = sorted(range(len(answers)), key=lambda number: answers[number])
@@ -53,7 +61,7 @@ def log_likelihoods(
         tree = _Tree()
         while start < len(order) and tree.add(order[start], answers[order[start]], room):
             start += 1
-        found[:, tree.numbers] = _of_tree(model, layers, mask, last, tree)
+        found[:, tree.numbers] = _of_tree(model, layers, mask, last, tree, behind)
     return found
 
 
@@ -107,9 +115,18 @@ class _Tree:
 
 
 def _of_tree(
-    model: Any, layers: Sequence[Any], mask: torch.Tensor, last: torch.Tensor, tree: _Tree
+    model: Any,
+    layers: Sequence[Any],
+    mask: torch.Tensor,
+    last: torch.Tensor,
+    tree: _Tree,
+    behind: torch.Tensor,
 ) -> torch.Tensor:
-    """Log-likelihoods ``[B, answers of the tree]`` on top of the prompts' keys and values."""
+    """Log-likelihoods ``[B, answers of the tree]`` on top of the prompts' keys and values.
+
+    Args:
+        behind: ``[B, 1]``, or ``[3, B, 1]``, where the first token after each prompt stands.
+    """
     count = len(mask)
     hidden = last
     if tree.tokens:
@@ -126,7 +143,7 @@ def _of_tree(
         said = model.model.language_model(
             inputs_embeds=words,
             attention_mask=hidden_from,
-            position_ids=mask.sum(-1, keepdim=True) + depths,
+            position_ids=behind + depths,
             cache=DynamicCache([(keys, values) for keys, values in layers]),
             use_cache=True,
         )
@@ -162,19 +179,25 @@ def _edge_chances(
 
 
 def _one_by_one(
-    model: Any, embeds: torch.Tensor, mask: torch.Tensor, answers: Answers
+    model: Any,
+    embeds: torch.Tensor,
+    mask: torch.Tensor,
+    answers: Answers,
+    positions: torch.Tensor,
 ) -> torch.Tensor:
     """The same, every answer read behind its own copy of the prompt."""
     found = torch.empty((len(embeds), len(answers)), dtype=torch.float32, device=embeds.device)
     table = model.get_input_embeddings()
     for column, answer in enumerate(answers):
         ids = torch.tensor(answer, device=embeds.device)
-        words = table(ids[:-1]).expand(len(embeds), -1, -1)
+        words = table(ids[:-1])
+        following = positions[..., -1:] + 1 + torch.arange(len(words), device=embeds.device)
+        words = widened([embeds[0], words])[1].expand(len(embeds), -1, -1)
         whole = torch.cat([mask, mask.new_ones((len(mask), len(ids) - 1))], dim=1)
         read = model.model.language_model(
             inputs_embeds=torch.cat([embeds, words], dim=1),
             attention_mask=whole,
-            position_ids=(whole.cumsum(-1) - 1).clamp(min=0),
+            position_ids=torch.cat([positions, following], -1),
             use_cache=False,
         )
         hidden = read.last_hidden_state[:, -len(ids) :]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from assistant.adapter_files import AdapterFiles, check_fits, find_adapter
 from assistant.engine.adapters import only_merged
+from assistant.engine.fast import can_read
 from assistant.engine.lock import dismiss_helpers
+from assistant.engine.step import prepare_step
 from assistant.errors import InputError, WeightsError
 from assistant.fingerprint import BaseIdentity, identify_base
 from assistant.llava import (
@@ -22,7 +25,13 @@ from assistant.llava import (
     settle,
 )
 from assistant.packed import pack_linears
-from assistant.quantize import Kind, choose_quantization, kept_as, quantize_model
+from assistant.quantize import (
+    Kind,
+    choose_quantization,
+    full_precision,
+    kept_as,
+    quantize_model,
+)
 from assistant.settings import Settings, is_elsewhere
 from assistant.weights import Progress
 
@@ -107,17 +116,25 @@ def load_ground(
     if kind in ("nf4", "int8") and kept is None:
         report("Quantizing the model", None)
         quantize_model(loaded.model, kind, device)
-    settle(loaded.model, device)
-    if kind in ("none", "w8"):
-        packed = pack_linears(loaded.model, rounded=kind == "w8")
-        if kind == "w8" and not packed:
+    full = kind in ("none", "w8")
+    settle(loaded.model, device, full_precision(device) if full else torch.bfloat16)
+    if kind == "w8":
+        report("Rounding weights to eight bits", None)
+        content = _identity(name, merged, settings).fingerprint if known else None
+        if not _has_step(loaded.model, content, settings):
             raise InputError(
-                "Quantization 'w8' is for processors with products in bfloat16, and not for CUDA; "
-                "use --quantize none."
+                "Quantization 'w8' is for language models of Llama's form on the CPU; use "
+                "--quantize none."
             )
+    if full:
+        pack_linears(loaded.model)
         release_memory()
     dismiss_helpers()
     return Ground(loaded, kind, settings, merged, stacked, known)
+
+
+def _has_step(model: Any, identity: str | None, settings: Settings) -> bool:
+    return can_read(model) and prepare_step(model, identity, settings.cache_dir / "steps")
 
 
 def _identity(name: str, merged: AdapterFiles | None, settings: Settings) -> BaseIdentity:

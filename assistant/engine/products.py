@@ -30,7 +30,7 @@ def side_by_side(*layers: Any) -> Product:
     if not any(isinstance(layer, LoraLayer) for layer in layers):
         bare = _bare(*layers)
         return lambda given, _spans: bare(given)
-    if not all(_plain(layer) for layer in layers):
+    if not all(is_plain(layer) for layer in layers):
         own = _bare(*layers)  # as peft computes it, for the adapter that it has in use
         return lambda given, _spans: own(given)
     bases = [each.get_base_layer() if isinstance(each, LoraLayer) else each for each in layers]
@@ -43,7 +43,7 @@ def side_by_side(*layers: Any) -> Product:
             if name is None:
                 continue
             if name not in known:
-                known[name] = _factors(layers, name, given)
+                known[name] = factors_of(layers, name, given)
             factors = known[name]
             if factors is not None:
                 down, up = factors
@@ -71,7 +71,7 @@ def _bare(*layers: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda given: torch.cat([layer(given) for layer in layers], -1)
 
 
-def _plain(layer: Any) -> bool:
+def is_plain(layer: Any) -> bool:
     """Whether all that adapters do to a layer is a product of two factors."""
     if not isinstance(layer, LoraLayer):
         return True
@@ -79,7 +79,7 @@ def _plain(layer: Any) -> bool:
     return not (layer.merged or layer.lora_variant or biased or len(layer.active_adapters) > 1)
 
 
-def _factors(layers: Sequence[Any], name: str, like: torch.Tensor) -> _Factors | None:
+def factors_of(layers: Sequence[Any], name: str, like: torch.Tensor) -> _Factors | None:
     """``[in, ranks]`` and ``[ranks, out]`` of an adapter beside layers; None where it has none."""
     sizes = [layer.out_features for layer in layers]
     downs: list[torch.Tensor] = []

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
 
 from assistant.engine.values import EncodedImage, Turn
 from assistant.errors import InputError
@@ -35,12 +37,15 @@ class Prompt:
         keys: what tells each place from others, for caches: a token id, or the id of a picture.
         features: ``[tokens, hidden]`` of each picture, in the order of their places.
         pictures: ids of the pictures, in the same order.
+        grids: rows and columns of the pictures' tokens, in the same order, where rotary positions
+            tell them apart; see `assistant.engine.places`.
     """
 
     ids: tuple[int, ...]
     keys: tuple[int | str, ...]
     features: tuple[torch.Tensor, ...]
     pictures: tuple[str, ...]
+    grids: tuple[tuple[int, int] | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -126,29 +131,46 @@ class PromptBuilder:
         whole = asked[0]
         if self._image_token_id in whole.ids[length:]:
             return None
-        return Prompt(whole.ids[:length], whole.keys[:length], whole.features, whole.pictures)
+        return replace(whole, ids=whole.ids[:length], keys=whole.keys[:length])
 
     def _assembled(
         self, rendered: str, shown: Sequence[EncodedImage], said: Sequence[tuple[int, ...]]
     ) -> Prompt:
         first, *others = rendered.split(self._image_token)
+        features = tuple(image.features_among(len(shown)) for image in shown)
         text = first + "".join(
-            self._image_token * len(image.features) + piece
-            for image, piece in zip(shown, others, strict=True)
+            (image.layout or self._image_token * len(its)) + piece
+            for image, its, piece in zip(shown, features, others, strict=True)
         )
         ids: list[int] = []
-        for number, piece in enumerate(_MARKED.split(text)):
+        pieces = _MARKED.split(text)
+        for number, piece in enumerate(pieces):
             if number % 2:
                 ids += said[int(piece)]
-            elif piece:
-                ids += self._ids(piece)
+                continue
+            if piece.endswith(" ") and number + 1 < len(pieces) and self._begins_bare:
+                piece = piece[:-1]  # what the model wrote stood right behind the turn's beginning
+            ids += self._ids(piece) if piece else []
         keys: list[int | str] = list(ids)
-        places = iter([image.id for image in shown for _ in image.features])
+        # A picture that is told by fewer tokens among others is not the same to a cache.
+        names = [
+            image.id if its is image.features else f"{image.id} among others"
+            for image, its in zip(shown, features, strict=True)
+        ]
+        places = iter([name for name, its in zip(names, features, strict=True) for _ in its])
         for place, token in enumerate(ids):
             if token == self._image_token_id:
                 keys[place] = next(places)
-        features = tuple(image.features for image in shown)
-        return Prompt(tuple(ids), tuple(keys), features, tuple(image.id for image in shown))
+        pictures = tuple(image.id for image in shown)
+        grids = tuple(image.grid for image in shown)
+        return Prompt(tuple(ids), tuple(keys), features, pictures, grids)
+
+    @cached_property
+    def _begins_bare(self) -> bool:
+        """Whether an answer is begun without the space that templates put before a given one."""
+        asked = [{"role": "user", "content": [{"type": "text", "text": _PROBES[0]}]}]
+        rendered: str = self._processor.apply_chat_template(asked, add_generation_prompt=True)
+        return not rendered.endswith(" ")
 
     def plain(self, text: str) -> str:
         """The text without special tokens, which would end the turn or stand for a picture."""
@@ -160,15 +182,29 @@ class PromptBuilder:
 
 @torch.inference_mode()
 def embed(model: Any, prompt: Prompt, start: int = 0) -> torch.Tensor:
-    """Embeddings ``[L - start, hidden]`` of a prompt from a place on."""
+    """Embeddings ``[L - start, hidden]`` of a prompt from a place on.
+
+    They are wider where a family's pictures add to more than the first layer, see
+    `assistant.families.make_ready`; what is not a picture adds nothing.
+    """
     ids = torch.tensor(prompt.ids[start:], dtype=torch.long, device=model.device)
     embeds: torch.Tensor = model.get_input_embeddings()(ids)
     places = ids == model.config.image_token_id
     count = int(places.sum())
     if count:
         features = torch.cat(prompt.features)[-count:].to(embeds.device, embeds.dtype)
+        embeds = widened([embeds, features])[0]
         embeds = embeds.masked_scatter(places.unsqueeze(-1), features)
     return embeds
+
+
+def widened(parts: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Embeddings ``[T, width]``, all as wide as the widest of them."""
+    width = max(part.shape[-1] for part in parts)
+    return [
+        part if part.shape[-1] == width else pad(part, (0, width - part.shape[-1]))
+        for part in parts
+    ]
 
 
 def _special_tokens(tokenizer: Any, image_token: str) -> re.Pattern[str]:

@@ -35,10 +35,18 @@ class Reader:
     def read(self, embeds: torch.Tensor) -> torch.Tensor:
         """Read ``embeds`` ``[T, hidden]``; logits ``[1, vocab]`` for what follows the last."""
         output = self._model(
-            inputs_embeds=embeds[None], cache=self._cache, use_cache=True, logits_to_keep=1
+            inputs_embeds=embeds[None],
+            cache=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+            **self.placed(len(embeds)),
         )
         logits: torch.Tensor = output.logits[:, -1]
         return logits
+
+    def placed(self, count: int) -> dict[str, torch.Tensor]:
+        """What the model is told of where the next tokens stand: nothing where it can count."""
+        return {}
 
     def kept(self) -> Layers | None:
         """Keys and values of all that was read; None where they cannot be cut to a beginning."""

@@ -38,7 +38,8 @@ class Shelf:
     def __init__(self, llama: Llama, room: int, like: torch.Tensor) -> None:
         self.room = room
         places = max(1, _SHELF // room)
-        self._memory = like.new_zeros((llama.layers, places, 2 * llama.shared, room, llama.width))
+        sides = llama.layers, places, 2 * llama.shared, room, llama.width
+        self._memory = like.new_zeros(sides, dtype=llama.remembered(like.dtype))
         self.layers = self._memory.unbind()
         self.free = list(reversed(range(places)))  # the first place last, so that it is taken first
         self.places = places
@@ -145,7 +146,7 @@ class _Row:
         seen = ends.new_zeros(self._width)
         seen[self._places] = ends
         behind = torch.arange(self._longest, device=like.device) > seen[:, None]
-        sight = like.new_zeros(behind.shape).masked_fill_(behind, -torch.inf)
+        sight = shelf.layers[0].new_zeros(behind.shape).masked_fill_(behind, -torch.inf)
         # Where a layer takes the keys and values of the new tokens, counted in vectors.
         heads = torch.arange(2 * llama.shared, device=like.device)
         vectors = (self._places[:, None] * len(heads) + heads) * shelf.room + ends[:, None]
@@ -157,12 +158,12 @@ class _Row:
         """See `assistant.engine.fast.Attend`; one token of each text."""
         llama, layer = self._llama, self._shelf.layers[number]
         heads, shared = llama.heads, llama.shared
-        new = torch.cat([both[:, heads:], values], 1)
+        new = torch.cat([both[:, heads:], values], 1).to(layer.dtype)
         layer.view(-1, llama.width).index_copy_(0, self._ends, new.view(-1, llama.width))
-        asked = both[:, :heads]
+        asked = both[:, :heads].to(layer.dtype)
         if not self._whole:
             asked = asked.new_zeros((self._width, heads, llama.width))
-            asked[self._places] = both[:, :heads]
+            asked[self._places] = both[:, :heads].to(layer.dtype)
         here = layer[: self._width, :, : self._longest]
         found = functional.scaled_dot_product_attention(
             asked.reshape(self._width, shared, -1, llama.width),
@@ -171,7 +172,7 @@ class _Row:
             self._sight,
             scale=llama.scale,
         )
-        found = found.reshape(self._width, heads * llama.width)
+        found = found.reshape(self._width, heads * llama.width).to(values.dtype)
         return found if self._whole else found[self._places]
 
 
@@ -198,6 +199,10 @@ def read_together(
     for reader, part in zip(readers, parts, strict=True):
         reader.read_with(llama)
         reader.reach(like, len(part))
+    if len(readers) == len(told) == 1:
+        alone = readers[0].step(like, "" if speakers is None else speakers[0])
+        if alone is not None:
+            return alone
     looks: list[Attend] = []
     counts: list[int] = []  # tokens of each look
     order: list[int] = []  # numbers of the texts, as their tokens stand in the pass

@@ -19,7 +19,6 @@ from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dic
 from peft.tuners.lora import LoraLayer, LoraModel
 from torch import nn
 
-PART = "model.language_model."
 Assign = Callable[[Sequence[int]], None]
 """Told before a pass which of the prompts each of its rows belongs to."""
 

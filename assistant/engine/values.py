@@ -44,6 +44,12 @@ class EncodedImage:
     summary in float32, None where the tower has none. ``eyes`` is the revision of the adapter whose
     tower and projector encoded it, empty for the ground's, which adapters without their own share.
     ``glance`` is there where it was not the ground's tower that encoded the picture.
+
+    What else a family of models needs to read a picture: ``layout`` is what stands for it in the
+    text, one image token for each of the features and what is around them, empty where there is
+    nothing around; ``grid`` is how many rows and columns the features are, where rotary positions
+    tell them apart; ``among`` are the features, ``[tokens, hidden_size]``, for a text with several
+    pictures, where a family takes fewer of each then.
     """
 
     id: str
@@ -51,11 +57,23 @@ class EncodedImage:
     pooled: torch.Tensor | None = field(default=None, repr=False, compare=False)
     eyes: str = ""
     glance: Glance | None = field(default=None, repr=False, compare=False)
+    layout: str = field(default="", repr=False, compare=False)
+    grid: tuple[int, int] | None = None
+    among: torch.Tensor | None = field(default=None, repr=False, compare=False)
+
+    def features_among(self, count: int) -> torch.Tensor:
+        """The features ``[tokens, hidden_size]`` in a text that shows ``count`` pictures."""
+        return self.features if count < 2 or self.among is None else self.among
 
     @property
     def nbytes(self) -> int:
         """Bytes of the tensors that it came with."""
-        tensors = (self.features, self.pooled, self.glance.pixels if self.glance else None)
+        tensors = (
+            self.features,
+            self.pooled,
+            self.glance.pixels if self.glance else None,
+            self.among,
+        )
         return sum(tensor.nbytes for tensor in tensors if tensor is not None)
 
 

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from assistant.embedder import Report
 from assistant.errors import BusyError, InputError, SightdeskError
+from assistant.image_index.finders.base import silent
 from assistant.image_index.folder import FolderReport, FolderRun, How
 from assistant.image_index.state import check_embedder
 from assistant.image_index.values import Indexed
@@ -77,7 +78,7 @@ class Adding:
     ) -> None:
         self.index, self.keeper = index, index._keeper
         self.how = How(
-            progress or (lambda _message, _fraction: None),
+            progress or silent,
             cancelled or (lambda: False),
             follow_links,
             anew,

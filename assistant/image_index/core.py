@@ -13,6 +13,7 @@ from assistant.errors import ImageError, InputError, MissingError, StoreError
 from assistant.image_index.duplicates import near_duplicates
 from assistant.image_index.filters import conditions, folder_ids
 from assistant.image_index.finders import as_vectors, finder_for
+from assistant.image_index.finders.base import silent
 from assistant.image_index.keeping import Keeper
 from assistant.image_index.lookup import all_files, files_of, root_path
 from assistant.image_index.searching import Asked, Search
@@ -203,13 +204,13 @@ class ImageIndex:
                 with another embedder.
             StoreError: the database cannot be read.
         """
-        said = storable(words)[:MAX_WORDS].strip()
-        if not said and image is None:
-            raise InputError("Nothing is looked for; give words or a picture.")
         if not 0 <= weight <= 1:
             raise InputError(f"A weight of {weight} cannot be used; give one from 0 to 1.")
+        said, text = self._of_words(words)
+        if text is None and image is None:
+            raise InputError("Nothing is looked for; give words or a picture.")
         asked = Asked(
-            self.embedder.encode_texts([said])[0] if said else None,
+            text,
             self.embedder.encode_pictures([image.pixels])[0] if image is not None else None,
             weight,
             said,
@@ -233,8 +234,7 @@ class ImageIndex:
             MissingError: it is not indexed.
         """
         key, vector = self._vector(image_id)
-        said = storable(words)[:MAX_WORDS].strip()
-        text = self.embedder.encode_texts([said])[0] if said else None
+        said, text = self._of_words(words)
         asked = Asked(text, vector, weight, said, key)
         return self._search.page(asked, where, limit, offset, threshold)
 
@@ -282,13 +282,12 @@ class ImageIndex:
         Raises:
             InputError: the index was made with another embedder.
         """
-        report = progress or (lambda _message, _fraction: None)
         with self.store.database.read() as session:
             state = read_state(session, self.tenant)
             if state is None:
                 return []
             check_embedder(state, self.embedder)
-            return near_duplicates(session, state, self._finder, limit, least, report)
+            return near_duplicates(session, state, self._finder, limit, least, progress or silent)
 
     # --- pictures
 
@@ -368,6 +367,11 @@ class ImageIndex:
         with self.store.database.read() as session:
             state = read_state(session, self.tenant)
             return state is None or state.vectors == 0
+
+    def _of_words(self, words: str) -> tuple[str, Vectors | None]:
+        """What is looked at of a person's words, and its vector [d]; None where there are none."""
+        said = storable(words)[:MAX_WORDS].strip()
+        return said, self.embedder.encode_texts([said])[0] if said else None
 
     def _vector(self, image_id: str) -> tuple[int, Vectors]:
         """Key and vector of an indexed picture."""

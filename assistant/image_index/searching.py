@@ -167,7 +167,7 @@ class Search:
             if key in files
         )
         least = self.embedder.calibration.threshold if threshold is None else threshold
-        return Results(found, likely[0] < least, ranking.total)
+        return Results(found, likely[0] < least, ranking.total, least)
 
     def _ranking(
         self, session: Session, state: State, asked: Asked, where: Filter, need: int

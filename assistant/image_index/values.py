@@ -126,6 +126,13 @@ class Results:
     """Whether even the best one is less likely than the threshold: nothing is like it."""
     total: int = 0
     """Pictures that further pages would show, these included."""
+    least: float = 0.0
+    """The threshold that was asked for, or the embedder's."""
+
+    @property
+    def likely(self) -> tuple[Found, ...]:
+        """Those that were found and are at least as likely as the threshold."""
+        return tuple(each for each in self.found if each.likelihood >= self.least)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ MODELS_S: Final = 60.0
 MOST_MODELS: Final = 200
 
 _IMAGE_BYTES: Final = 64 * 2**20
-_AGENTS: Final = ("sightdesk-agent",)  # they answer with tools of their own
+_OWNER: Final = "sightdesk"  # as this project's own server signs its models
 
 
 class NotElsewhere(InputError, AttributeError):
@@ -264,10 +264,12 @@ def _names(found: Sequence[dict[str, Any]], base: str) -> list[str]:
     """The base, and those of the server's models that stand for an adapter of it."""
     named = [each for each in found if isinstance(each.get("id"), str) and each["id"]]
     ids = [str(each["id"]) for each in named]
-    # vLLM says of an adapter which model it belongs to; most others say nothing.
-    if any(isinstance(each.get("parent"), str) for each in named):
+    # vLLM and this project's own server say of an adapter which model it belongs to; most others
+    # say nothing. What belongs to none is something else: an agent, a model of vectors.
+    says = any(isinstance(e.get("parent"), str) or e.get("owned_by") == _OWNER for e in named)
+    if says and base in ids:
         ids = [each["id"] for each in named if each["id"] == base or each.get("parent") == base]
-    ids = [name for name in dict.fromkeys(ids) if name not in _AGENTS or name == base]
+    ids = list(dict.fromkeys(ids))
     first = [base] if base in ids else []
     return (first + [name for name in ids if name != base])[:MOST_MODELS]
 

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from assistant.errors import InputError
-from assistant.space.onnx_tower import TowerSession
+from assistant.onnx_tower import TowerSession
 from assistant.vision import EfficientNetLiteModel
 
 _REDUCE = 3.0

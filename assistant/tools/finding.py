@@ -119,11 +119,8 @@ def _indexed_pictures(desk: Desk, words: str, image: str, known: Collection[str]
     picture = desk.load_image(image) if image.strip() else None
     wanted = PICTURES + len(known) + (picture is not None)
     found: list[Found] = []
-    least = desk.gallery.space.calibration.threshold
-    for hit in desk.gallery.index.search(words, image=picture, limit=wanted).found:
+    for hit in desk.gallery.index.search(words, image=picture, limit=wanted).likely:
         file = hit.file
-        if hit.likelihood < least:
-            continue
         if file.image_id in known or (picture is not None and file.image_id == picture.id):
             continue
         title = as_line(spoken_label(file.label) if file.label else file_name(file), 80)

@@ -17,7 +17,7 @@ from assistant.image_index.searching import Asked
 from assistant.image_index.state import State, read_state
 from assistant.settings import Settings
 from assistant.space import Vectors
-from assistant.store import Store
+from assistant.store import Store, pgvector
 from tests.test_image_index.conftest import Put, unit_rows
 from tests.tiny_space import TinySpace
 
@@ -142,7 +142,7 @@ def test_a_server_without_pgvector(server: Store, monkeypatch: pytest.MonkeyPatc
         session.execute(text("DROP EXTENSION IF EXISTS vector CASCADE"))
         session.execute(text("DROP TABLE IF EXISTS image_points, image_words"))
     monkeypatch.setattr(
-        postgres_module, "text", lambda said: text(said.replace("vector", "no_such_extension"))
+        pgvector, "text", lambda said: text(said.replace("vector", "no_such_extension"))
     )
     with pytest.raises(StoreError, match="no pgvector, which the image index needs"):
         ImageIndex.open(store=server, embedder=TinySpace())

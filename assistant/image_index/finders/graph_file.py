@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _FORMAT = "sightdesk pictures 1"
 _BODY = re.compile(r"[0-9a-f]{16}-[0-9a-f]{32}\.usearch")
 _LONGEST_HEAD = 65_536
-_PIECE = 1 << 22
 
 # Chosen by `tests.benchmarks.image_index`.
 DTYPE = "f16"
@@ -164,7 +164,7 @@ class GraphFile:
         del rows
         staged = self._staged()
         try:
-            _copy(path, staged)
+            shutil.copyfile(path, staged)
             with staged.open("r+b") as file:
                 for place in wiped:
                     file.seek(8 + place * width)
@@ -265,12 +265,6 @@ def _rows(path: Path, head: Head) -> NDArray[np.uint8] | None:
     if count != head.vectors or count * width + 8 > head.size or width < 8:
         return None
     return np.memmap(path, np.uint8, "r", 8, (count, width))
-
-
-def _copy(source: Path, target: Path) -> None:
-    import shutil
-
-    shutil.copyfile(source, target)
 
 
 def _checksum(path: Path) -> str:

@@ -19,7 +19,6 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from assistant.errors import StoreError
 from assistant.image_index.finders.base import (
     BATCH,
     NEIGHBOURS,
@@ -33,6 +32,7 @@ from assistant.image_index.state import State, read_state
 from assistant.space import Vectors
 from assistant.store import Store
 from assistant.store.image_rows import ImageVectorRow, IndexedImageRow
+from assistant.store.pgvector import literal, switch_on
 
 EXACT = 20_000
 """Vectors of a tenant that are compared one by one."""
@@ -83,7 +83,7 @@ class PostgresFinder:
         with self._database.read() as session:
             if session.scalar(there):
                 return
-        self._extend()
+        switch_on(self._database, "the image index")
         with self._database.write() as session:
             session.execute(text(f"SELECT pg_advisory_xact_lock({_PREPARE})"))
             if session.scalar(there):
@@ -111,7 +111,7 @@ class PostgresFinder:
             part = vectors[start : start + BATCH]
             points = as_vectors([data for _, data in part])
             values = [
-                {"key": key, "point": _literal(point)}
+                {"key": key, "point": literal(point)}
                 for (key, _), point in zip(part, points, strict=True)
             ]
             session.execute(_ADD_POINT, values)
@@ -202,22 +202,6 @@ class PostgresFinder:
 
     # --- how
 
-    def _extend(self) -> None:
-        """Switch pgvector on in this database.
-
-        Raises:
-            StoreError: the server has none, or this user may not.
-        """
-        try:
-            with self._database.write() as session:
-                session.execute(text(f"SELECT pg_advisory_xact_lock({_PREPARE})"))
-                session.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
-        except StoreError as error:
-            raise StoreError(
-                f"{self._database.place} has no pgvector, which the image index needs; install it "
-                f"on the server and run CREATE EXTENSION vector as its administrator."
-            ) from error
-
     @staticmethod
     def _vectors_after(session: Session, last: int) -> list[tuple[int, bytes]]:
         rows = ImageVectorRow
@@ -227,7 +211,7 @@ class PostgresFinder:
     def _near(
         self, session: Session, query: str, vector: Vectors, count: int, complete: bool
     ) -> Near:
-        values = {"tenant": self._tenant, "point": _literal(vector), "limit": count}
+        values = {"tenant": self._tenant, "point": literal(vector), "limit": count}
         found = session.execute(text(query), values).all()
         keys = np.array([key for key, _ in found], np.int64)
         return Near(keys, np.array([cosine for _, cosine in found], np.float32), complete)
@@ -305,8 +289,8 @@ class PostgresFinder:
             if not wanted:
                 return
             report("Putting vectors in order on the server", None)
-            literal = text("SELECT quote_literal(:tenant)")
-            quoted = connection.scalar(literal, {"tenant": self._tenant})
+            asked = text("SELECT quote_literal(:tenant)")
+            quoted = connection.scalar(asked, {"tenant": self._tenant})
             # Colons in a tenant's name are no parameters.
             connection.exec_driver_sql(
                 f"CREATE INDEX CONCURRENTLY {wanted} ON image_points USING hnsw "
@@ -325,7 +309,3 @@ def use_index(session: Session, looked_at: int) -> None:
     session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     # A server that has not counted yet takes the tenant's vectors for few, and would sort them.
     session.execute(text("SET LOCAL enable_sort = off"))
-
-
-def _literal(vector: Vectors) -> str:
-    return "[" + ",".join(f"{value:.8g}" for value in vector.tolist()) + "]"

@@ -13,7 +13,6 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from assistant.errors import StoreError
 from assistant.knowledge.finders.base import BATCH, SHORTEST_START, Entry, Vector, entry
 from assistant.knowledge.finders.nearest import as_vector
 from assistant.knowledge.words import singular
@@ -23,6 +22,7 @@ from assistant.store.knowledge_rows import (
     KnowledgeStateRow,
     KnowledgeVectorRow,
 )
+from assistant.store.pgvector import literal, switch_on
 
 _PREPARE = 0x5167_0004  # key of an advisory lock; any number, the same in every process
 
@@ -65,7 +65,7 @@ class PostgresFinder:
         with self._database.read() as session:
             if session.scalar(there):
                 return
-        self._extend()
+        switch_on(self._database, "the knowledge base")
         with self._database.write() as session:
             session.execute(text(f"SELECT pg_advisory_xact_lock({_PREPARE})"))
             if session.scalar(there):
@@ -128,7 +128,7 @@ class PostgresFinder:
             "WHERE v.tenant = :tenant AND p.tenant = :tenant {} GROUP BY v.passage_key "
             "ORDER BY min(v.point <=> CAST(:point AS vector)), v.passage_key LIMIT :limit"
         )
-        return self._keys(session, query, {"point": _literal(vector), "limit": limit}, label)
+        return self._keys(session, query, {"point": literal(vector), "limit": limit}, label)
 
     def settle(self, *, thoroughly: bool = False) -> None:
         """See `Finder.settle`: deleted rows stay in the server's files until they are swept."""
@@ -152,22 +152,6 @@ class PostgresFinder:
         filled = query.format("AND p.label = :label" if label is not None else "")
         return list(session.scalars(text(filled), values))
 
-    def _extend(self) -> None:
-        """Switch pgvector on in this database.
-
-        Raises:
-            StoreError: the server has none, or this user may not.
-        """
-        try:
-            with self._database.write() as session:
-                session.execute(text(f"SELECT pg_advisory_xact_lock({_PREPARE})"))
-                session.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
-        except StoreError as error:
-            raise StoreError(
-                f"{self._database.place} has no pgvector, which the knowledge base needs; install "
-                f"it on the server and run CREATE EXTENSION vector as its administrator."
-            ) from error
-
     @staticmethod
     def _add_words(session: Session, entries: Sequence[Entry], tenant: str) -> None:
         for start in range(0, len(entries), BATCH):
@@ -180,11 +164,7 @@ class PostgresFinder:
     ) -> None:
         for start in range(0, len(vectors), BATCH):
             values = [
-                {"key": key, "passage": passage, "tenant": tenant, "point": _literal(vector)}
+                {"key": key, "passage": passage, "tenant": tenant, "point": literal(vector)}
                 for key, passage, vector in vectors[start : start + BATCH]
             ]
             session.execute(_ADD_POINT, values)
-
-
-def _literal(vector: Vector) -> str:
-    return "[" + ",".join(f"{value:.8g}" for value in vector.tolist()) + "]"
