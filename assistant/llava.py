@@ -17,12 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
-from peft.utils.other import ModulesToSaveWrapper
 from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import (
@@ -42,6 +39,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from assistant.errors import AdapterError, WeightsError
 from assistant.families import family_of, make_ready
+from assistant.lora_layers import is_lora
 from assistant.settings import Settings
 from assistant.vision import EfficientNetLiteConfig, EfficientNetLiteModel, convert_checkpoint
 from assistant.weights import (
@@ -51,6 +49,9 @@ from assistant.weights import (
     embedded_parts,
     has_embedded,
 )
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 disable_progress_bar()  # the callers show their own
 
@@ -291,6 +292,8 @@ def wrap_adapter(model: PreTrainedModel, path: Path) -> PeftModel:
     Raises:
         AdapterError: the adapter holds other tensors than the model has a place for.
     """
+    from peft import PeftModel, get_peft_model_state_dict
+
     try:
         with warnings.catch_warnings():
             # peft asks transformers for a name that it renamed, and tells of keys that are missing,
@@ -318,8 +321,10 @@ def _as_precise(adapted: PeftModel) -> None:
 
     peft would compute with, and round a merge to, what it found in the file.
     """
+    from peft.utils.other import ModulesToSaveWrapper
+
     for module in adapted.modules():
-        if isinstance(module, LoraLayer):
+        if is_lora(module):
             layer: Any = module.get_base_layer()
             for part in (module.lora_A, module.lora_B, module.lora_magnitude_vector):
                 part.to(layer.weight.dtype)
@@ -341,7 +346,7 @@ def merge_wrapped(adapted: PeftModel, dtype: torch.dtype | None = None) -> Any:
             warnings.simplefilter("ignore", FutureWarning)
             warnings.filterwarnings("ignore", "All adapters are already merged")
             for module in adapted.modules():
-                if isinstance(module, LoraLayer):
+                if is_lora(module):
                     layer: Any = module.get_base_layer()
                     before = layer.weight.dtype
                     layer.float()

@@ -9,8 +9,9 @@ layer, by the same rules by which layers are quantized.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -22,7 +23,8 @@ import assistant.vision  # noqa: F401  # registers the embedded base's tower wit
 from assistant import eight_bits
 from assistant.errors import WeightsError
 from assistant.families import family_of, make_ready
-from assistant.quantize import fits
+from assistant.packed import can_pack
+from assistant.quantize import fits, full_precision
 from assistant.settings import Settings
 from assistant.weights import embedded_directory, has_embedded
 
@@ -72,6 +74,8 @@ class Needs:
         window: tokens that the model can read at most.
         token: bytes that the cache of keys and values takes for a token in bfloat16.
         features: bytes of an encoded photo.
+        copied: bytes that packing on the CPU adds: an output layer that shares the embedding table
+            gets packed weights of its own.
     """
 
     family: str
@@ -82,12 +86,14 @@ class Needs:
     window: int
     token: int
     features: int
+    copied: int = 0
 
     def whole(self, form: Form) -> int:
         """Bytes to answer with: weights, keys and values, the picture, room to compute in."""
         wide = 2 if form == "float32" else 1
         answer = wide * (self.token * self.context + self.features)
-        return self.weights[form] + answer + _ROOM
+        copied = self.copied if form in ("bfloat16", "w8") else 0
+        return self.weights[form] + copied + answer + _ROOM
 
     def fitting(self, free: int) -> list[Form]:
         """The forms that fit into so many bytes."""
@@ -112,11 +118,11 @@ class Needs:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a base could run: ``free`` bytes, and the forms that there are."""
+    """Where a base could run: ``free`` bytes, and the forms that a base may have there."""
 
     name: str
     free: int
-    forms: tuple[Form, ...] = field(default=FORMS)
+    forms: tuple[Form, ...]
 
 
 def config_folder(name: str, settings: Settings) -> Path:
@@ -186,22 +192,25 @@ def needs_of_config(config: Any, picture: int | None = None) -> Needs:
     token = 2 * text.num_hidden_layers * heads * head * 2
     shown = picture or int(getattr(config, "image_seq_length", None) or 0)
     window = int(getattr(text, "max_position_embeddings", 0) or 0)
+    counts = _counts(model)
     deep = len(getattr(config.vision_config, "deepstack_visual_indexes", None) or ())
     return Needs(
         family=family.name,
-        counts=_counts(model),
+        counts=counts,
         weights={form: size for form in FORMS if (size := _weights(model, form)) is not None},
         context=min(shown + _WORDS, window or shown + _WORDS),
         picture=picture,
         window=window,
         token=token,
         features=shown * text.hidden_size * (1 + deep) * 2,
+        copied=2 * counts.embedding if not counts.output and can_pack() else 0,
     )
 
 
 def places(settings: Settings) -> list[Place]:
     """Where a base could run here, with the memory that is free now."""
-    found = [Place("cpu", free_memory())]
+    full: Form = "float32" if full_precision(torch.device("cpu")) == torch.float32 else "bfloat16"
+    found = [Place("cpu", free_memory(), (full, "nf4", "int8", "w8"))]
     if settings.device != "cpu" and torch.cuda.is_available():
         free = int(torch.cuda.mem_get_info()[0])
         # Full is bfloat16 there, and W8 is for processors.
@@ -306,9 +315,8 @@ def _int8_bytes(layer: nn.Linear) -> int:
 def _scale_bytes() -> int:
     """Bytes of a scale in NF4: the kernel for AVX-512 takes them in bfloat16."""
     try:
-        from bitsandbytes.functional import has_avx512bf16
-
-        return 2 if has_avx512bf16() and not torch.cuda.is_available() else 4
+        functional: Any = import_module("bitsandbytes.functional")  # half typed
+        return 2 if functional.has_avx512bf16() and not torch.cuda.is_available() else 4
     except Exception:  # a broken installation raises anything
         return 4
 

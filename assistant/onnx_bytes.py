@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -57,9 +57,9 @@ def node(
 
 def tensor(name: str, values: np.ndarray | np.generic) -> bytes:
     """Weights of a graph, in the precision that they have."""
-    array = np.asarray(values)
+    array: Any = np.asarray(values)
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
-    dims = b"".join(_number(1, int(side)) for side in array.shape)
+    dims = b"".join(_number(1, side) for side in array.shape)
     kind = _number(2, _KINDS[np.dtype(array.dtype.type)])
     return dims + kind + _bytes(8, name.encode()) + _bytes(9, array.tobytes())
 

@@ -95,6 +95,29 @@ class PackedLinear(nn.Linear):
         return self
 
 
+class LatePackedLinear(nn.Linear):
+    """As `PackedLinear`, but packed when it is first used: it may never be.
+
+    Its plain weights stay beside the packed ones, as those of an embedding table do anyway.
+    """
+
+    def __init__(self, full: nn.Linear) -> None:
+        super().__init__(full.in_features, full.out_features, False, device="meta")
+        self.weight, self.bias = full.weight, full.bias
+        self._packed: PackedWeights | None = None
+        self.train(full.training)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if self._packed is None:
+            self._packed = PackedWeights([self])
+        return self._packed.product(input)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        self._packed = None
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+
 @cache
 def can_pack() -> bool:
     """Whether this processor and this build of torch have such products in bfloat16."""
@@ -107,11 +130,14 @@ def can_pack() -> bool:
 
 
 @torch.no_grad()
-def pack_linears(model: Any) -> int:
+def pack_linears(model: Any, *, late_output: bool = False) -> int:
     """Pack the linear layers of a LLaVA-family model's language model and its output layer.
 
     Layers that are quantized, on another device or in another precision stay as they are. Where the
     output layer shares its weights with the embedding table it gets packed ones of its own.
+
+    Args:
+        late_output: pack the output layer when it is first used.
 
     Returns:
         How many were packed.
@@ -130,8 +156,8 @@ def pack_linears(model: Any) -> int:
             count += len(layers)
     output = model.get_output_embeddings()
     if count and can_be_packed(output):
-        weights = PackedWeights([output])
-        model.set_output_embeddings(PackedLinear(output, weights))
+        packed = LatePackedLinear(output) if late_output else PackedLinear(output)
+        model.set_output_embeddings(packed)
         count += 1
     return count
 

@@ -19,7 +19,7 @@ from transformers.models.qwen3_vl import processing_qwen3_vl as _qwen3
 from transformers.models.smolvlm import processing_smolvlm as _smolvlm
 
 
-class LlavaOnevisionProcessor(_onevision.LlavaOnevisionProcessor):  # type: ignore[misc]
+class LlavaOnevisionProcessor(_onevision.LlavaOnevisionProcessor):
     """LLaVA-OneVision's, for pictures."""
 
     def __init__(
@@ -41,7 +41,7 @@ class LlavaOnevisionProcessor(_onevision.LlavaOnevisionProcessor):  # type: igno
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
 
-class SmolVLMProcessor(_smolvlm.SmolVLMProcessor):  # type: ignore[misc]
+class SmolVLMProcessor(_smolvlm.SmolVLMProcessor):
     """SmolVLM's, for pictures."""
 
     def __init__(
@@ -66,7 +66,7 @@ class SmolVLMProcessor(_smolvlm.SmolVLMProcessor):  # type: ignore[misc]
         return ProcessorMixin.apply_chat_template(self, *given, **named)
 
 
-class Qwen2VLProcessor(_qwen2.Qwen2VLProcessor):  # type: ignore[misc]
+class Qwen2VLProcessor(_qwen2.Qwen2VLProcessor):
     """Qwen2-VL's, for pictures."""
 
     def __init__(
@@ -80,13 +80,13 @@ class Qwen2VLProcessor(_qwen2.Qwen2VLProcessor):  # type: ignore[misc]
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
 
-class Qwen2_5_VLProcessor(_qwen2_5.Qwen2_5_VLProcessor):  # type: ignore[misc]
+class Qwen2_5_VLProcessor(_qwen2_5.Qwen2_5_VLProcessor):
     """Qwen2.5-VL's, for pictures."""
 
     __init__ = Qwen2VLProcessor.__init__
 
 
-class Qwen3VLProcessor(_qwen3.Qwen3VLProcessor):  # type: ignore[misc]
+class Qwen3VLProcessor(_qwen3.Qwen3VLProcessor):
     """Qwen3-VL's, for pictures."""
 
     __init__ = Qwen2VLProcessor.__init__

@@ -173,7 +173,7 @@ def tokenizer(name: str) -> PreTrainedTokenizerFast:
 def processor(name: str) -> Any:
     """The family's own processor at the tiny tower's size."""
     words, template = tokenizer(name), _TEMPLATES[name]
-    common = {"tokenizer": words, "chat_template": template}
+    common: dict[str, Any] = {"tokenizer": words, "chat_template": template}
     if name == "llava":
         pictures = CLIPImageProcessorPil(
             size={"shortest_edge": _SIDE}, crop_size={"height": _SIDE, "width": _SIDE}
@@ -231,18 +231,18 @@ def processor(name: str) -> Any:
 def model(name: str) -> Any:
     """The random model, in float32 and evaluation mode."""
     words = tokenizer(name)
-    ids = {token: int(words.convert_tokens_to_ids(token)) for token in _SPECIAL[name]}
-    ends = {
+    ids: dict[str, Any] = {token: words.convert_tokens_to_ids(token) for token in _SPECIAL[name]}
+    ends: dict[str, Any] = {
         "bos_token_id": words.bos_token_id,
         "eos_token_id": words.eos_token_id,
         "pad_token_id": words.pad_token_id,
     }
-    text = {"vocab_size": len(words), **_WIDE, **ends}
+    text: dict[str, Any] = {"vocab_size": len(words), **_WIDE, **ends}
     torch.manual_seed(3)
     made: Any
     if name in ("llava", "llava_next"):
         clip = CLIPVisionConfig(**_SEEN, image_size=_SIDE, patch_size=_PATCH)
-        shared = {"vision_config": clip, "image_token_index": ids["<image>"]}
+        shared: dict[str, Any] = {"vision_config": clip, "image_token_index": ids["<image>"]}
         if name == "llava":
             config = LlavaConfig(text_config=LlamaConfig(**text), image_seq_length=4, **shared)
             made = LlavaForConditionalGeneration(config)
@@ -270,8 +270,8 @@ def model(name: str) -> Any:
             )
         )
     elif name in ("smolvlm", "idefics3"):
-        seen = {**_SEEN, "image_size": 32, "patch_size": 8}
-        whole = {
+        seen: dict[str, Any] = {**_SEEN, "image_size": 32, "patch_size": 8}
+        whole: dict[str, Any] = {
             "text_config": LlamaConfig(**text),
             "vision_config": seen,
             "scale_factor": 2,
@@ -291,9 +291,13 @@ def model(name: str) -> Any:
     return made.eval()
 
 
-def _qwen(name: str, text: dict[str, Any], ids: dict[str, int]) -> Any:
-    rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
-    tokens = {
+def _qwen(name: str, text: dict[str, Any], ids: dict[str, Any]) -> Any:
+    rope: dict[str, Any] = {
+        "rope_type": "default",
+        "rope_theta": 10000.0,
+        "mrope_section": [2, 3, 3],
+    }
+    tokens: dict[str, Any] = {
         "image_token_id": ids["<|image_pad|>"],
         "video_token_id": ids["<|video_pad|>"],
         "vision_start_token_id": ids["<|vision_start|>"],

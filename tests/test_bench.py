@@ -176,14 +176,15 @@ def test_processes_are_started_in_three_rounds_at_most() -> None:
     assert [turn.number for turn in turns if turn.job == "decode"] == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_contender_that_fails_is_left_out_and_the_others_go_on() -> None:
+def test_who_fails_at_something_is_left_out_there_and_all_else_goes_on() -> None:
     sheet, turns = Sheet(), list[str]()
     broken = Scripted(PLAIN, turns, RuntimeError("out of memory.\nand more"))
-    measure([Scripted(OURS, turns), broken], ["decode"], 2, sheet, lambda *_: None)
-    assert turns.count(PLAIN) == 1 and turns.count(OURS) == 3
-    assert sheet.left_out == {
-        PLAIN: "transformers is left out from its decode on: it failed (out of memory)."
-    }
+    measure([Scripted(OURS, turns), broken], ["decode", "start"], 2, sheet, lambda *_: None)
+    assert turns.count(PLAIN) == 2 and turns.count(OURS) == 5
+    assert sheet.notes == [
+        "decode of transformers is left out: it failed (out of memory).",
+        "start of transformers is left out: it failed (out of memory).",
+    ]
 
 
 def test_this_engine_is_not_left_out() -> None:
@@ -196,7 +197,7 @@ def test_a_process_that_fails_costs_no_other_figure() -> None:
     sheet, turns = Sheet(), list[str]()
     broken = Scripted(OURS, turns, ProcessError("It failed."))
     measure([broken], ["start"], 3, sheet, lambda *_: None)
-    assert sheet.notes == ["It failed."] and turns == [OURS] and not sheet.left_out
+    assert sheet.notes == ["It failed."] and turns == [OURS]
 
 
 # --- what all are given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from transformers import Gemma3Config
 
+from adapters.registry.exporting import merge
 from adapters.tune.material import Order
 from adapters.tune.run import Run
 from adapters.tune.settings import tuning
@@ -206,17 +208,38 @@ def test_it_loads_by_its_directory_in_every_precision(name: str, kind: str) -> N
     assert again.computed == 1 and again.text == first.text
 
 
-def test_an_adapter_trains_and_answers(name: str, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Training:
+    """What a training left: its losses, and the folder with pictures and adapter."""
+
+    settings: Settings
+    folder: Path
+    losses: list[float]
+    parts: set[str]
+
+    @property
+    def adapter(self) -> str:
+        return str(self.folder / "out" / "adapter")
+
+    @property
+    def photo(self) -> LoadedImage:
+        return open_image(self.folder / "0.png")
+
+
+@pytest.fixture(scope="module")
+def training(name: str, tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """LoRA trained as `sightdesk adapters train` does it, on four pictures."""
+    folder = tmp_path_factory.mktemp(name)
     rows = []
     for seed, colour in enumerate(("brown", "red", "grey", "black")):
-        tiny.pixels(seed, 50, 34).save(tmp_path / f"{seed}.png")
+        tiny.pixels(seed, 50, 34).save(folder / f"{seed}.png")
         rows.append({"image": f"{seed}.png", "question": QUESTION, "answer": f"It is {colour}."})
-    data = tmp_path / "goods.jsonl"
+    data = folder / "goods.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     settings = Settings(
         base=str(families.directory(name)),
-        data_dir=tmp_path / "data",
-        cache_dir=tmp_path / "cache",
+        data_dir=folder / "data",
+        cache_dir=folder / "cache",
         device="cpu",
         quantize="none",
     )
@@ -229,30 +252,44 @@ def test_an_adapter_trains_and_answers(name: str, tmp_path: Path) -> None:
         },
     )  # fmt: skip
     losses: list[float] = []
-    out = tmp_path / "out"
-    out.mkdir()
+    (folder / "out").mkdir()
     run = Run(
-        Order(data, None, None, out, recipe, "goods"),
+        Order(data, None, None, folder / "out", recipe, "goods"),
         settings,
         watch=lambda report: losses.append(report.loss),
     )
     run.prepare()
     run.ready()
-    assert run.plan().trainable == {"language model": run.plan().trainable["language model"]}
+    parts = set(run.plan().trainable)
     assert run.train()
-    assert len(losses) > 4
+    return Training(settings, folder, losses, parts)
+
+
+def test_steps_of_training_lower_the_loss(training: Training) -> None:
+    losses = training.losses
+    assert len(losses) > 4 and training.parts == {"language model"}
     assert sum(losses[-3:]) / 3 < 0.8 * losses[0], "a few steps on four pictures are enough"
-    for ground in ("merged into it", "stacked on it"):
-        chosen = str(out / "adapter")
-        engine = Engine.load(
-            base=settings.base, adapter=chosen if ground == "merged into it" else None,
-            settings=settings,
-        )  # fmt: skip
-        if ground == "stacked on it":
-            chosen = engine.add_adapter(chosen)
-        image = engine.encode_image(open_image(tmp_path / "0.png"), adapter=chosen)
-        said = engine.generate(about(open_image(tmp_path / "0.png")), [image], adapter=chosen)
-        assert "It is" in said.text, ground
+
+
+@pytest.mark.parametrize("ground", ["merged into it", "stacked on it"])
+def test_an_adapter_answers_on_its_base(training: Training, ground: str) -> None:
+    merged = training.adapter if ground == "merged into it" else None
+    engine = Engine.load(adapter=merged, settings=training.settings)
+    chosen = engine.add_adapter(training.adapter) if merged is None else None
+    image = engine.encode_image(training.photo, adapter=chosen)
+    said = engine.generate(about(training.photo), [image], sampling=SHORT, adapter=chosen)
+    assert "It is" in said.text
+
+
+@pytest.mark.parametrize("name", ["smolvlm", "qwen3_vl"], indirect=True)
+def test_an_adapter_is_merged_into_files_of_four_bits(training: Training, tmp_path: Path) -> None:
+    """`merge` itself compares the outputs of what it wrote with those of base and adapter."""
+    merged = tmp_path / "merged"
+    merge(training.adapter, merged, "nf4", settings=training.settings)
+    engine = Engine.load(base=str(merged), settings=training.settings)
+    assert engine.quantization == "nf4", "as the files are"
+    image = engine.encode_image(training.photo)
+    assert engine.generate(about(training.photo), [image], sampling=SHORT).text
 
 
 def test_what_trains_besides_is_refused(tmp_path: Path) -> None:
@@ -271,7 +308,7 @@ def test_what_trains_besides_is_refused(tmp_path: Path) -> None:
 def test_another_family_is_refused_in_a_sentence(tmp_path: Path) -> None:
     Gemma3Config().save_pretrained(tmp_path)
     with pytest.raises(WeightsError, match=r"'gemma3' is not supported; give .*Qwen2-VL") as error:
-        Engine.load(base=str(tmp_path), settings=Settings(device="cpu"))
+        load_base(tmp_path, "other", CPU, "auto")
     assert "\n" not in str(error.value)
 
 

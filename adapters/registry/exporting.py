@@ -252,9 +252,10 @@ def _quantize(folder: Path, kind: Quantized, full: Any, processor: Any) -> None:
     from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
     from adapters.registry.portable import save_portable
+    from assistant.families import family_of
     from assistant.quantize import fits
 
-    skipped = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
+    skipped = [*(f"model.{part}" for part in family_of(full).sight), "lm_head"]
     linears = {
         name: fits(module, kind)
         for name, module in full.named_modules()

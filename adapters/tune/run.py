@@ -34,7 +34,7 @@ from adapters.tune.pictures import PictureStore
 from adapters.tune.processes import Processes, StopRequest
 from adapters.tune.save import Trained, made_with, replacing, today, write_adapter
 from adapters.tune.tower import TrainableTower
-from adapters.tune.whole import WholeTask, Writer
+from adapters.tune.whole import whole_task
 from assistant.adapter_files import find_adapter
 from assistant.errors import InputError
 from assistant.families import family_of
@@ -195,19 +195,7 @@ class Run:
         tokenizer = self.base.processor.tokenizer
         config = self.model.config
         if not self._packs:
-            own, held, replay = (
-                Pictured(knowns, {}, None, None) for knowns in (self.own, self.held, self.replay)
-            )
-            return WholeTask(
-                self.adapted,
-                recipe,
-                Writer(self.model, self.base.processor),
-                own,
-                held,
-                replay if replay.knowns else None,
-                pad_id=0,
-                autocast=self.model.dtype == torch.bfloat16,
-            )
+            return whole_task(self.adapted, recipe, self.base, self.own, self.held, self.replay)
         return LanguageTask(
             self.adapted,
             recipe,

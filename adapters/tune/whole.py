@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch.nn import functional as F
 
-from adapters.tune.examples import branches
+from adapters.tune.examples import Known, branches
 from adapters.tune.language import LanguageTask, Pictured
+from adapters.tune.settings import Tuning
 from assistant.engine.decoding import end_tokens
 from assistant.engine.eyes import Eyes, encode
 from assistant.engine.places import places_of
 from assistant.engine.prompt import Prompt, PromptBuilder, embed, widened
 from assistant.engine.values import EncodedImage, Turn
 from assistant.images import LoadedImage, open_image
+from assistant.llava import Base
 
 _KNOWN = 64  # encoded pictures that are kept; those of one epoch would not fit into memory
 
@@ -110,6 +113,28 @@ class WholeTask(LanguageTask):
                 count += asked.weight * len(losses)
         loss: torch.Tensor = total / count
         return loss
+
+
+def whole_task(
+    adapted: PeftModel,
+    recipe: Tuning,
+    base: Base,
+    own: Sequence[Known],
+    held: Sequence[Known],
+    replay: Sequence[Known],
+) -> WholeTask:
+    """The task for a base, whose model ``adapted`` is around."""
+    writer: Any = Writer(base.model, base.processor)
+    return WholeTask(
+        adapted,
+        recipe,
+        writer,
+        Pictured(own, {}, None, None),
+        Pictured(held, {}, None, None),
+        Pictured(replay, {}, None, None) if replay else None,
+        pad_id=0,  # nothing is padded
+        autocast=base.model.dtype == torch.bfloat16,
+    )
 
 
 def answer_losses(model: Any, prompt: Prompt, answer: Sequence[int]) -> torch.Tensor:

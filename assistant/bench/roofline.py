@@ -18,6 +18,7 @@ import torch
 
 from assistant.bench.task import PREFILL, synchronise
 from assistant.bench.values import MACHINE
+from assistant.engine.step import step_of
 from assistant.shape import Shape
 
 _BUFFER: Final = 512 * 2**20  # bytes: far more than any cache that a core has for itself
@@ -103,10 +104,13 @@ def shape_of(model: Any) -> Shape | None:
 def bytes_a_token(engine: Any) -> int:
     """Bytes of weights that one token of decoding reads: linear layers and the output layer.
 
-    By what the engine keeps: `w8` has a form of eight bits and a scale in bfloat16 for each output
-    that single tokens are computed with. Norms, and keys and values, are too little to count.
+    Where the engine has a step of its own for single tokens, that one knows; else it is what the
+    layers hold. Norms, and keys and values, are too little to count.
     """
     model = engine.model
+    step = step_of(model)
+    if step is not None:
+        return int(step.nbytes)
     language = getattr(getattr(model, "model", model), "language_model", None)
     layers = {id(each): each for each in language.modules()} if language is not None else {}
     output = model.get_output_embeddings()
@@ -119,8 +123,6 @@ def bytes_a_token(engine: Any) -> int:
         kind = type(layer).__name__
         if kind in _BYTES:
             total += rows * columns * _BYTES[kind]
-        elif engine.quantization == "w8" and getattr(layer, "packed", False):
-            total += rows * columns + 2 * rows
         else:
             total += rows * columns * layer.weight.element_size()
     return int(total)

@@ -83,11 +83,10 @@ def measure(
 ) -> None:
     """Do all jobs and note their figures.
 
-    A contender that fails is left out from then on, with its reason in the sheet; where it was a
-    process of its own that failed, only what is measured in such.
+    A job that somebody fails at is left out for that one from then on, and the reason noted.
 
     Raises:
-        Exception: whatever this engine raises.
+        Exception: whatever this engine raises in this process.
     """
     turns = turns_of(contenders, [job for job in JOBS if job in jobs], rounds)
     took: dict[tuple[str, str], float] = {}
@@ -95,9 +94,13 @@ def measure(
     began = time.perf_counter()
     for done, turn in enumerate(turns):
         key = turn.job, turn.contender.name
-        if turn.contender.name in sheet.left_out or key in failed:
+        if key in failed:
             continue
-        left = sum(_seconds(each, took) for each in turns[done:])
+        left = sum(
+            _seconds(each, took)
+            for each in turns[done:]
+            if (each.job, each.contender.name) not in failed
+        )
         spent = time.perf_counter() - began
         stage = f"round {turn.number} of {rounds}" if turn.number else "warming up"
         who = SAID[turn.contender.name]
@@ -108,14 +111,11 @@ def measure(
         started = time.perf_counter()
         try:
             figures = turn.contender.jobs[turn.job]()
-        except ProcessError as error:
-            sheet.notes.append(str(error))
-            failed.add(key)
-            continue
         except Exception as error:
-            if turn.contender.name == OURS:
+            if turn.contender.name == OURS and not isinstance(error, ProcessError):
                 raise
-            sheet.left_out[turn.contender.name] = _left_out(turn, error)
+            sheet.notes.append(_failure(turn, error))
+            failed.add(key)
             continue
         finally:
             dismiss_helpers()
@@ -129,10 +129,9 @@ def _seconds(turn: Turn, took: Mapping[tuple[str, str], float]) -> float:
     return took.get((turn.job, turn.contender.name), guess)
 
 
-def _left_out(turn: Turn, error: Exception) -> str:
+def _failure(turn: Turn, error: Exception) -> str:
     if isinstance(error, SightdeskError):
         return str(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = lines[0].rstrip(".")[:200] if lines else type(error).__name__
-    name = SAID[turn.contender.name]
-    return f"{name} is left out from its {turn.job} on: it failed ({reason})."
+    return f"{turn.job} of {SAID[turn.contender.name]} is left out: it failed ({reason})."

@@ -178,7 +178,7 @@ class Sheet:
     """Everything that was measured: by figure and contender, round by round.
 
     Attributes:
-        left_out: why a contender is missing, or parts of it.
+        left_out: why a contender is missing.
         notes: what a reader of the figures should know.
     """
 

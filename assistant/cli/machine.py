@@ -66,15 +66,34 @@ def fetch() -> None:
 
 
 def doctor(
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID_OR_DIRECTORY",
+            help="Say what memory this base needs, in each form, before it is loaded.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Say what is installed, what is missing and what to do; exit code 2 if anything is."""
+    """Say what is installed, what is missing and what to do; exit code 2 if anything is.
+
+    With --base: how much memory a base needs in each quantization, told from its configuration
+    alone, and which of them fit here; exit code 2 if none does.
+    """
+    if base is not None:
+        from assistant.cli.base_needs import say_needs
+
+        say_needs(base, get_settings(), as_json=as_json)
+        return
     report = examine()
     if as_json:
         typer.echo(json.dumps(report))
     else:
         for name, value in report.items():
-            if name != "problems":
+            if name == "slower":
+                for each in value or []:
+                    typer.echo(f"{name:<12} {each['lacks']}: {each['instead']}.")
+            elif name != "problems":
                 typer.echo(f"{name:<12} {_flat(value)}")
         for problem in report["problems"]:
             typer.echo(f"Problem: {problem}", err=True)
@@ -110,6 +129,8 @@ def examine() -> dict[str, Any]:
         "cpu": tried("processor", _cpu),
         "memory": tried("memory", _memory),
     }
+    if settings is not None:
+        report["slower"] = tried("slower paths", lambda: _slower(settings))
     if settings is not None:
         report["cache"] = tried(
             "cache folder", lambda: _folder(settings.cache_dir, "SIGHTDESK_CACHE_DIR", problems)
@@ -176,6 +197,12 @@ def _quantization(settings: Settings) -> dict[str, Any] | None:
         settings, device=torch.device("cuda" if cuda else "cpu"), remember=False
     )
     return {"choice": choice.kind, "reason": choice.reason, "seconds": choice.measured}
+
+
+def _slower(settings: Settings) -> list[dict[str, str]]:
+    from assistant.slower import slower_paths
+
+    return [{"lacks": each.lacks, "instead": each.instead} for each in slower_paths(settings)]
 
 
 def _memory() -> dict[str, float]:

@@ -15,11 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from peft import LoraConfig
-from peft.tuners.tuners_utils import check_target_module_exists
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
@@ -41,6 +39,9 @@ from assistant.families import FAMILIES, Family, family_of
 from assistant.fingerprint import BaseIdentity
 from assistant.labelling import Calibration
 from assistant.settings import Settings
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 GROUND: Final = "base"
 """What a ground without any adapter is called."""
@@ -256,6 +257,8 @@ class Adapters:
             )
 
     def _made(self, files: AdapterFiles, shown: str) -> Adapter:
+        from peft import LoraConfig
+
         self._count += 1
         key = f"adapter{self._count}"
         revision = _revision(files)
@@ -354,6 +357,8 @@ def _check_whole(model: Any, config: LoraConfig, names: set[str]) -> None:
     Raises:
         ValueError: it does not.
     """
+    from peft.tuners.tuners_utils import check_target_module_exists
+
     layers = {name.split(".lora_")[0] for name in names if ".lora_" in name}
     whole = tuple(config.modules_to_save or ())
     for name, module in model.named_modules():

@@ -14,7 +14,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,12 +21,13 @@ import torch
 from assistant.engine import describing, gaze
 from assistant.engine import labels as labelling
 from assistant.engine.adapters import Adapter, ground_of
+from assistant.engine.alone import draw_alone
 from assistant.engine.beams import Allowed, beam_search
-from assistant.engine.caches import PrefixCache
 from assistant.engine.constrained import Constraint, Guide
 from assistant.engine.decoding import beginnings, end_tokens, read_ahead, write
 from assistant.engine.holder import Holder
-from assistant.engine.loading import load_ground
+from assistant.engine.loading import load_ground, prefix_files
+from assistant.engine.places import places_pictures
 from assistant.engine.prompt import Prompt
 from assistant.engine.streams import Stream, Words
 from assistant.engine.values import (
@@ -41,7 +41,6 @@ from assistant.engine.values import (
     one_for_each,
 )
 from assistant.errors import InputError
-from assistant.families import family_of
 from assistant.images import LoadedImage
 from assistant.labelling import TOP, Labelled, LabelScores
 from assistant.prompts import Detail
@@ -88,7 +87,7 @@ class Engine(Holder):
             ground=ground_of(merged, loaded.base.model),
             identify=loaded.identify,
         )
-        engine.quantization = loaded.kind
+        engine.quantization, engine.prefixes.files = loaded.kind, prefix_files(loaded)
         if loaded.stacked is not None:
             engine.adapter = engine.add_adapter(str(loaded.stacked.path))
         return engine
@@ -332,8 +331,8 @@ class Engine(Holder):
             rows: as for `search`.
         """
         chosen = rows or [self.resolve(None)] * len(prompts)
-        if family_of(self.model).multimodal_places:
-            return self._draw_alone(prompts, sampling, chosen, answers)
+        if places_pictures(self.model):
+            return draw_alone(self, prompts, sampling, chosen, answers)
         embeds, mask = self.padded(prompts)
         options: dict[str, Any] = {
             "max_new_tokens": sampling.max_tokens,
@@ -363,34 +362,6 @@ class Engine(Holder):
             count = next((at for at, token in enumerate(row) if token in ends), len(row))
             found.append(tuple(row[:count]))
         return [found[first : first + answers] for first in range(0, len(found), answers)]
-
-    def _draw_alone(
-        self,
-        prompts: Sequence[Prompt],
-        sampling: Sampling,
-        rows: Sequence[Adapter],
-        answers: int,
-    ) -> list[list[tuple[int, ...]]]:
-        """As `draw_ids`, one answer after the other: `generate` knows no places of pictures."""
-        found = []
-        for prompt, adapter in zip(prompts, rows, strict=True):
-            own = []
-            for number in range(answers):
-                words = Words(self.tokenizer, sampling.stop, lambda _text: None)
-                seed = None if sampling.seed is None else sampling.seed + number
-                with self.alone(adapter):
-                    written = write(
-                        self.model,
-                        prompt,
-                        replace(sampling, seed=seed),
-                        prefixes=PrefixCache(0),
-                        scope=("", ""),
-                        cancelled=threading.Event(),
-                        emit=words.add,
-                    )
-                own.append(written.ids)
-            found.append(own)
-        return found
 
     @property
     def _pad(self) -> int:

@@ -21,10 +21,11 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from assistant.engine.caches import Keys, Layers, PrefixCache, Scope
+from assistant.engine.caches import Keys, Layers, Scope
 from assistant.engine.constrained import Guide
 from assistant.engine.fast import FastReader, can_read
 from assistant.engine.places import PlacedReader, places_of
+from assistant.engine.prefixes import PrefixCache
 from assistant.engine.prompt import Prompt, embed
 from assistant.engine.reading import Reader
 from assistant.engine.values import Sampling
@@ -156,12 +157,12 @@ def keep(
     prefixes: PrefixCache,
     scope: Scope,
     *,
-    only_grown: bool = False,
+    grown_from: int = 0,
 ) -> None:
     """Keep what was read for the next question; see `PrefixCache.put`."""
     kept = reader.kept()
     if kept is not None:
-        prefixes.put(scope, keys[: reader.length], kept, only_grown=only_grown)
+        prefixes.put(scope, keys[: reader.length], kept, grown_from=grown_from)
 
 
 def _read(
@@ -231,10 +232,11 @@ def read_ahead(model: Any, ahead: Prompt, *, prefixes: PrefixCache, scope: Scope
     reader = opened(partial(reader_of, model, ahead), ahead, len(ahead), prefixes, scope)
     embeds = embed(model, ahead, reader.length)
     # What the cache has let go is not worth reading anew: the question may never come.
-    if not reader.length or not 0 < len(embeds) <= _AHEAD:
+    known = reader.length
+    if not known or not 0 < len(embeds) <= _AHEAD:
         return 0
     reader.read(embeds)
-    keep(reader, ahead.keys, prefixes, scope, only_grown=True)
+    keep(reader, ahead.keys, prefixes, scope, grown_from=known)
     return len(embeds)
 
 

@@ -10,12 +10,10 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
-from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
-from peft.tuners.lora import LoraLayer, LoraModel
 from torch import nn
 
 from assistant.engine.sights import encode_family
@@ -23,8 +21,12 @@ from assistant.engine.values import EncodedImage, Glance
 from assistant.evidence import imagenet_names
 from assistant.families import family_of
 from assistant.images import LoadedImage
+from assistant.lora_layers import is_lora
 from assistant.onnx_tower import QuickTower
 from assistant.vision import EfficientNetLiteModel
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 
 def parts_of(model: Any) -> tuple[str, ...]:
@@ -106,6 +108,9 @@ def _merge(
     prefix: str,
 ) -> None:
     """Merge LoRA factors into a part, each layer in float32."""
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+    from peft.tuners.lora import LoraModel
+
     # The part under the name that it has in the model: patterns of ranks and scales go by it.
     holder, inner = nn.Module(), nn.Module()
     holder.add_module("model", inner)
@@ -119,7 +124,7 @@ def _merge(
         raise ValueError("the factors are others than the model's")
     set_peft_model_state_dict(holder, dict(factors), _MERGING)
     for module in wrapped.modules():
-        if isinstance(module, LoraLayer):
+        if is_lora(module):
             layer: Any = module.get_base_layer()
             dtype = layer.weight.dtype
             layer.float()

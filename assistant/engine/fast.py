@@ -36,6 +36,7 @@ Attend = Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]
 width]``; what the queries find, ``[T, heads * width]``."""
 
 _MORE = 128  # tokens that are made room for at once
+_SHORT = 24  # tokens up to which the graph is the quicker way
 
 
 class _Block(NamedTuple):
@@ -164,14 +165,28 @@ class FastReader(Reader):
     def length(self) -> int:
         return self._length
 
-    def read(self, embeds: torch.Tensor) -> torch.Tensor:
-        told = self.step(embeds)
-        if told is not None:
-            return told
+    def read(self, embeds: torch.Tensor, speaker: str | None = "") -> torch.Tensor:
+        """See `Reader.read`.
+
+        Args:
+            speaker: see `Llama.bind`.
+        """
+        told = self.step(embeds, speaker)
+        if told is None and len(embeds) > 1 and self._llama.step is not None:
+            # The last token by the graph: it has an output layer of its own.
+            self._pass(embeds[:-1], speaker)
+            embeds = embeds[-1:]
+            told = self.step(embeds, speaker)
+        if told is None:
+            told = self._llama.told(self._pass(embeds, speaker)[-1:])
+        return told
+
+    def _pass(self, embeds: torch.Tensor, speaker: str | None) -> torch.Tensor:
         places = torch.arange(self._length, self._length + len(embeds), device=embeds.device)
-        hidden = self._llama.read(embeds, places, self.looking(embeds))
+        spans = None if speaker == "" else ((speaker, 0, len(embeds)),)
+        hidden = self._llama.read(embeds, places, self.looking(embeds), spans)
         self.moved(len(embeds))
-        return self._llama.told(hidden[-1:])
+        return hidden
 
     def step(self, embeds: torch.Tensor, speaker: str | None = "") -> torch.Tensor | None:
         """As `read`, by the model's graph; None where it has none, or not for such tokens.
@@ -179,19 +194,19 @@ class FastReader(Reader):
         Args:
             speaker: see `Llama.bind`.
         """
-        step = self._llama.step
-        if step is None or len(embeds) != 1 or not 0 < self._length < step.longest:
+        step, count = self._llama.step, len(embeds)
+        if step is None or count > _SHORT or not 0 < self._length <= step.longest - count:
             return None
         memory = self._memory
-        if memory is None or memory.shape[3] <= self._length:
-            memory = self._grow(embeds, 1)
+        if memory is None or memory.shape[3] < self._length + count:
+            memory = self._grow(embeds, count)
         if self._bound is None or self._bound[0] is not memory or self._bound[1] != speaker:
             self._bound = memory, speaker, self._llama.bind(memory, speaker)
         bound = self._bound[2]
         if bound is None:
             return None
         logits = bound(embeds, self._length)
-        self.moved(1)
+        self.moved(count)
         return logits
 
     def looking(self, embeds: torch.Tensor) -> Attend:

@@ -15,11 +15,12 @@ import torch
 
 from assistant.engine import eyes
 from assistant.engine.adapters import GROUND, Adapter, Adapters
-from assistant.engine.caches import ImageCache, PrefixCache
+from assistant.engine.caches import ImageCache
 from assistant.engine.constrained import Constraint, Guide, Guides
 from assistant.engine.decoding import end_tokens
 from assistant.engine.lock import ModelLock
 from assistant.engine.places import places_of_rows
+from assistant.engine.prefixes import PrefixCache
 from assistant.engine.prompt import Prompt, PromptBuilder, embed, widened
 from assistant.engine.tongue import Assign
 from assistant.engine.values import EncodedImage, Sampling, Turn
@@ -275,6 +276,29 @@ class Holder:
     def places(self, prompts: Sequence[Prompt]) -> torch.Tensor | None:
         """Positions ``[3, B, L]`` of what `padded` gives; None where each token can be counted."""
         return places_of_rows(self.model, prompts)
+
+    def share_beginning(
+        self, turns: Sequence[Turn], *, adapter: str | Adapter | None = None
+    ) -> int:
+        """Let all tenants have what is computed of the first turns of conversations in common.
+
+        Only for turns that are no one's secret, such as instructions that ship with the product:
+        how quickly an answer begins tells whether somebody has asked with them before. Where the
+        engine was loaded by name, what is computed of them outlives the process.
+
+        Args:
+            turns: whole ones; a question follows. Registering them computes nothing.
+
+        Returns:
+            How many tokens are the same whatever is asked.
+
+        Raises:
+            InputError: a turn shows a picture.
+            AdapterError: as for `resolve`.
+        """
+        keys = self.prompts.beginning(turns)
+        self.prefixes.share(self.resolve(adapter).revision, keys)
+        return len(keys)
 
     def forget(self, tenant: str | None = None) -> None:
         """Drop what was computed for a tenant, or for all."""

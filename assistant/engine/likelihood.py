@@ -183,9 +183,11 @@ def _one_by_one(
     embeds: torch.Tensor,
     mask: torch.Tensor,
     answers: Answers,
-    positions: torch.Tensor,
+    positions: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The same, every answer read behind its own copy of the prompt."""
+    if positions is None:
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
     found = torch.empty((len(embeds), len(answers)), dtype=torch.float32, device=embeds.device)
     table = model.get_input_embeddings()
     for column, answer in enumerate(answers):

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from assistant.adapter_files import AdapterFiles, check_fits, find_adapter
+from assistant.adapter_files import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    AdapterFiles,
+    check_fits,
+    find_adapter,
+)
 from assistant.engine.adapters import only_merged
 from assistant.engine.fast import can_read
 from assistant.engine.lock import dismiss_helpers
+from assistant.engine.prefix_files import PrefixFiles, Shape
 from assistant.engine.step import prepare_step
 from assistant.errors import InputError, WeightsError
 from assistant.fingerprint import BaseIdentity, identify_base
@@ -24,6 +32,7 @@ from assistant.llava import (
     release_memory,
     settle,
 )
+from assistant.merged import keep_merged, open_merged
 from assistant.packed import pack_linears
 from assistant.quantize import (
     Kind,
@@ -44,6 +53,7 @@ class Ground:
         merged: the adapter that is merged into the base; the last one where there are two.
         stacked: the adapter that is to be stacked on it.
         known: whether `identify` says what this is: two adapters in one have no identity.
+        content: what tells it from all others before it was quantized; None where it is not known.
     """
 
     base: Base
@@ -52,6 +62,7 @@ class Ground:
     merged: AdapterFiles | None
     stacked: AdapterFiles | None
     known: bool
+    content: str | None
 
     def identify(self) -> BaseIdentity:
         """What adapters that are stacked on this must have been trained on."""
@@ -93,8 +104,11 @@ def load_ground(
             projector=identity.projector,
         )
     report("Loading the model", None)
+    content = _content(name, merged, settings)
+    room = settings.cache_dir / "merged"
+    ready = open_merged(name, content, room) if merged is not None else None
     # On the CPU, where it takes no memory before it is merged, quantized and moved.
-    loaded = load_base(path, name, torch.device("cpu"), "auto")
+    loaded = ready or load_base(path, name, torch.device("cpu"), "auto")
     kept = kept_as(loaded.model)  # as `sightdesk adapters merge --quantize` writes them
     if settings.quantize == "auto" and kept is None:
         report("Measuring what is fastest here", None)
@@ -102,8 +116,10 @@ def load_ground(
     kind = kept or choose_quantization(settings, text_config, device=device).kind
     if files is not None:
         report("Loading the adapter", None)
-    if merged is not None:
+    if merged is not None and ready is None:
         loaded = attach_adapter(loaded, merged.path, merged.name)
+        if kept is None:
+            keep_merged(loaded, content, room)
     known = True
     if stacked is not None and only_merged(stacked):
         # What replaces whole layers of the language model is no small thing beside them.
@@ -120,21 +136,40 @@ def load_ground(
     settle(loaded.model, device, full_precision(device) if full else torch.bfloat16)
     if kind == "w8":
         report("Rounding weights to eight bits", None)
-        content = _identity(name, merged, settings).fingerprint if known else None
-        if not _has_step(loaded.model, content, settings):
+        if not _has_step(loaded.model, content if known else None, settings):
             raise InputError(
                 "Quantization 'w8' is for language models of Llama's form on the CPU; use "
                 "--quantize none."
             )
     if full:
-        pack_linears(loaded.model)
+        pack_linears(loaded.model, late_output=kind == "w8")
         release_memory()
     dismiss_helpers()
-    return Ground(loaded, kind, settings, merged, stacked, known)
+    return Ground(loaded, kind, settings, merged, stacked, known, content if known else None)
+
+
+def prefix_files(ground: Ground) -> PrefixFiles | None:
+    """Where shared beginnings outlive the process; None where nobody knows what the model is."""
+    if ground.content is None:
+        return None
+    model: Any = ground.base.model
+    about = {"content": ground.content, "quantization": ground.kind}
+    folder = ground.settings.cache_dir / "prefixes"
+    return PrefixFiles(folder, about, lambda: Shape.of(model))
 
 
 def _has_step(model: Any, identity: str | None, settings: Settings) -> bool:
     return can_read(model) and prepare_step(model, identity, settings.cache_dir / "steps")
+
+
+def _content(name: str, merged: AdapterFiles | None, settings: Settings) -> str:
+    """What tells a base with an adapter merged into it from all others."""
+    digest = hashlib.sha256(_identity(name, merged, settings).fingerprint.encode())
+    if merged is not None:
+        for file in (WEIGHTS_FILE, CONFIG_FILE):
+            with open(merged.path / file, "rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _identity(name: str, merged: AdapterFiles | None, settings: Settings) -> BaseIdentity:

@@ -21,10 +21,15 @@ from assistant.engine.reading import Reader
 from assistant.families import FAMILIES
 
 
+def places_pictures(model: Any) -> bool:
+    """Whether the tokens of a picture do not stand where they are counted."""
+    family = FAMILIES.get(model.config.model_type)
+    return family is not None and family.multimodal_places
+
+
 def places_of(model: Any, prompt: Prompt) -> torch.Tensor | None:
     """Positions ``[3, L]`` of a prompt's tokens; None where a token stands where it is counted."""
-    family = FAMILIES.get(model.config.model_type)
-    if family is None or not family.multimodal_places:
+    if not places_pictures(model):
         return None
     token = model.config.image_token_id
     parts: list[torch.Tensor] = []

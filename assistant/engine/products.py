@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
-from peft.tuners.lora import LoraLayer
 
+from assistant.lora_layers import is_lora
 from assistant.packed import PackedLinear
 
 Spans = Sequence[tuple[str | None, int, int]]
@@ -27,13 +27,13 @@ _Factors = tuple[torch.Tensor, torch.Tensor]
 
 def side_by_side(*layers: Any) -> Product:
     """What linear layers give for the same tokens; of adapters, as they are at the first time."""
-    if not any(isinstance(layer, LoraLayer) for layer in layers):
+    if not any(is_lora(layer) for layer in layers):
         bare = _bare(*layers)
         return lambda given, _spans: bare(given)
     if not all(is_plain(layer) for layer in layers):
         own = _bare(*layers)  # as peft computes it, for the adapter that it has in use
         return lambda given, _spans: own(given)
-    bases = [each.get_base_layer() if isinstance(each, LoraLayer) else each for each in layers]
+    bases = [each.get_base_layer() if is_lora(each) else each for each in layers]
     base = _bare(*bases)
     known: dict[str, _Factors | None] = {}
 
@@ -56,7 +56,7 @@ def side_by_side(*layers: Any) -> Product:
 def in_use(model: Any) -> str | None:
     """The adapter that a model speaks with now; None is the bare model."""
     for module in model.modules():
-        if isinstance(module, LoraLayer):
+        if is_lora(module):
             return None if module.disable_adapters else cast(str, module.active_adapters[0])
     return None
 
@@ -73,7 +73,7 @@ def _bare(*layers: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def is_plain(layer: Any) -> bool:
     """Whether all that adapters do to a layer is a product of two factors."""
-    if not isinstance(layer, LoraLayer):
+    if not is_lora(layer):
         return True
     biased = any(getattr(up, "bias", None) is not None for up in layer.lora_B.values())
     return not (layer.merged or layer.lora_variant or biased or len(layer.active_adapters) > 1)
@@ -85,7 +85,7 @@ def factors_of(layers: Sequence[Any], name: str, like: torch.Tensor) -> _Factors
     downs: list[torch.Tensor] = []
     ups: list[torch.Tensor] = []
     for number, layer in enumerate(layers):
-        if isinstance(layer, LoraLayer) and name in layer.lora_A:
+        if is_lora(layer) and name in layer.lora_A:
             own: Any = layer  # nn.Module says nothing of its parts' types
             down, up = own.lora_A[name].weight, own.lora_B[name].weight
             whole = up.new_zeros((up.shape[1], sum(sizes)))

@@ -124,14 +124,28 @@ class PromptBuilder:
         It is found by asking different questions, so that it holds for any template and tokenizer.
         None where a template moves pictures behind the question.
         """
-        said = [*turns, Turn("assistant", answer)]
-        asked = [self.build([*said, Turn("user", probe)], images) for probe in _PROBES]
-        places = zip(*(prompt.keys for prompt in asked), strict=False)
-        length = sum(1 for _ in takewhile(lambda keys: len(set(keys)) == 1, places))
-        whole = asked[0]
+        whole, length = self._before_questions([*turns, Turn("assistant", answer)], images)
         if self._image_token_id in whole.ids[length:]:
             return None
         return replace(whole, ids=whole.ids[:length], keys=whole.keys[:length])
+
+    def beginning(self, turns: Sequence[Turn]) -> tuple[int | str, ...]:
+        """What a conversation begins with before its first question, whatever that is.
+
+        Raises:
+            InputError: a turn shows a picture.
+        """
+        whole, length = self._before_questions(turns, ())
+        return whole.keys[:length]
+
+    def _before_questions(
+        self, turns: Sequence[Turn], images: Sequence[EncodedImage]
+    ) -> tuple[Prompt, int]:
+        """Some question behind turns, and how many tokens are the same whatever is asked."""
+        asked = [self.build([*turns, Turn("user", probe)], images) for probe in _PROBES]
+        places = zip(*(prompt.keys for prompt in asked), strict=False)
+        length = sum(1 for _ in takewhile(lambda keys: len(set(keys)) == 1, places))
+        return asked[0], length
 
     def _assembled(
         self, rendered: str, shown: Sequence[EncodedImage], said: Sequence[tuple[int, ...]]

@@ -1,9 +1,9 @@
-"""The step of one token, computed by onnxruntime: an answer's tokens come one by one through here.
+"""The step of one token by onnxruntime: an answer's tokens come one by one through here.
 
 Step by step in torch a fifth of the time is Python, and most is waiting for weights in bfloat16.
 Here a step is one call, and the weights are in eight bits. Prompts are read as ever
-(`assistant.engine.fast`): what stands in the memory of keys and values is the same, whoever put it
-there.
+(`assistant.engine.fast`), but for short ones, such as a further question: what stands in the memory
+of keys and values is the same, whoever put it there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from assistant.engine.step_graph import graph_bytes, longest_text
 from assistant.engine.step_weights import can_be_rounded, products, weight_file
 
 Bound = Callable[[torch.Tensor, int], torch.Tensor]
-"""Given a token ``[1, hidden]`` and how many were read before; logits ``[1, vocab]``."""
+"""Given tokens ``[T, hidden]`` and how many were read before; logits ``[1, vocab]`` of the last."""
 
 Factors = dict[str, torch.Tensor]
 """Those of an adapter by the names of the graph's inputs."""
@@ -125,7 +125,7 @@ class _Binding:
     ) -> None:
         hidden, vocabulary = sizes
         self._session, self._held = session, (memory, factors)
-        self._given = torch.zeros(1, 1, hidden)
+        self._given = torch.zeros(1, 0, hidden)
         self._counts = np.zeros((2, 1), np.int32)
         self._logits = torch.zeros(1, vocabulary)
         self._binding: Any = session.io_binding()
@@ -138,14 +138,17 @@ class _Binding:
                 self._output(f"{name}.{number}.new", place, sides)
         for name, factor in factors.items():
             self._input(name, factor.data_ptr(), tuple(factor.shape))
-        self._input("x", self._given.data_ptr(), tuple(self._given.shape))
         for name, count in zip(("past", "total"), self._counts, strict=True):
             self._input(name, count.ctypes.data, (1,), np.int32)
         self._output("logits", self._logits.data_ptr(), (1, 1, vocabulary))
 
     def __call__(self, embeds: torch.Tensor, past: int) -> torch.Tensor:
+        count = len(embeds)
+        if count != self._given.shape[1]:
+            self._given = torch.zeros(1, *embeds.shape)
+            self._input("x", self._given.data_ptr(), tuple(self._given.shape))
         self._given[0].copy_(embeds)
-        self._counts[0], self._counts[1] = past, past + 1
+        self._counts[0], self._counts[1] = past + count - 1, past + count
         self._session.run_with_iobinding(self._binding)
         return self._logits.clone()
 

@@ -1,4 +1,4 @@
-"""The step of one token through a Llama as a graph for onnxruntime.
+"""The step of one token, or of a few, through a Llama as a graph for onnxruntime.
 
 It computes what `assistant.engine.fast.Llama` does, with weights in eight bits and everything else
 in float32. Keys and values are given and given back in memory that has room for more, in one place:
@@ -39,11 +39,11 @@ def graph_bytes(llava: Any, weights: WeightFile, *, factors: bool) -> bytes:
         weights: that were written of it.
         factors: whether it has places for those of adapters.
 
-    Inputs are the embedded token ``x [1, 1, hidden]``, ``past [1]`` and ``total [1]``, how many
-    tokens were read before and with it, and keys and values of each layer ``keys.N``, ``values.N``
-    ``[1, key heads, room, width]``, which come back as ``keys.N.new`` and ``values.N.new``; then
-    factors ``NAME.down [in, rank]`` and ``NAME.up [rank, out]``. ``logits [1, 1, vocab]`` comes
-    last.
+    Inputs are the embedded tokens ``x [1, T, hidden]``, ``past [1]`` and ``total [1]``, how many
+    tokens stand before the last and with it, and keys and values of each layer, ``keys.N`` and
+    ``values.N`` ``[1, key heads, room, width]``, which come back as ``keys.N.new`` and
+    ``values.N.new``; then factors ``NAME.down [in, rank]`` and ``NAME.up [rank, out]``. ``logits
+    [1, 1, vocab]`` of the last token come last.
     """
     return _Writer(llava, weights, factors=factors).bytes()
 
@@ -61,7 +61,7 @@ class _Writer:
     def bytes(self) -> bytes:
         config = self._language.config
         self._inputs += [
-            value("x", [1, 1, config.hidden_size]),
+            value("x", [1, "tokens", config.hidden_size]),
             value("past", [1], np.int32),
             value("total", [1], np.int32),
         ]
@@ -70,7 +70,9 @@ class _Writer:
         for number, layer in enumerate(self._language.layers):
             hidden, added = self._layer(number, layer, hidden, added)
         normed, _ = self._norm("end", hidden, added, self._language.norm)
-        self._product(normed, "logits", [self._llava.get_output_embeddings()])
+        self._tensors.append(tensor("end", np.array([-1], np.int64)))
+        self._nodes.append(node("Gather", [normed, "end"], ["told"], {"axis": 1}))
+        self._product("told", "logits", [self._llava.get_output_embeddings()])
         self._outputs.append(value("logits", [1, 1, "vocabulary"]))
         return model(self._nodes, self._tensors, self._inputs, self._outputs, OPSETS)
 

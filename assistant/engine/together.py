@@ -200,9 +200,7 @@ def read_together(
         reader.read_with(llama)
         reader.reach(like, len(part))
     if len(readers) == len(told) == 1:
-        alone = readers[0].step(like, "" if speakers is None else speakers[0])
-        if alone is not None:
-            return alone
+        return readers[0].read(like, "" if speakers is None else speakers[0])
     looks: list[Attend] = []
     counts: list[int] = []  # tokens of each look
     order: list[int] = []  # numbers of the texts, as their tokens stand in the pass

@@ -12,12 +12,15 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
-from peft.tuners.lora import LoraLayer, LoraModel
 from torch import nn
+
+from assistant.lora_layers import is_lora
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 Assign = Callable[[Sequence[int]], None]
 """Told before a pass which of the prompts each of its rows belongs to."""
@@ -59,11 +62,14 @@ class Tongue:
             ValueError, KeyError, RuntimeError: the factors have no place in the model; it is as it
                 was.
         """
+        from peft import get_peft_model_state_dict
+        from peft.tuners.lora import LoraModel
+
         layers = sorted({name.split(".lora_")[0] for name in factors})
         modules = dict(self._model.named_modules())
         for layer in layers:
             target = modules.get(layer)
-            base = target.get_base_layer() if isinstance(target, LoraLayer) else target
+            base = target.get_base_layer() if is_lora(target) else target
             if not isinstance(base, nn.Linear):
                 raise KeyError(f"no linear layer {layer}")
         chosen = copy.copy(config)
@@ -89,10 +95,12 @@ class Tongue:
 
     def _fill(self, factors: Mapping[str, torch.Tensor], key: str) -> None:
         """Give the factors of a new adapter their values."""
+        from peft import set_peft_model_state_dict
+
         places = {
             f"{layer}.{part}.weight": getattr(module, part)[key].weight
             for layer, module in self._model.named_modules()
-            if isinstance(module, LoraLayer)
+            if is_lora(module)
             for part in ("lora_A", "lora_B")
             if key in getattr(module, part)
         }
@@ -107,7 +115,7 @@ class Tongue:
     def drop(self, key: str) -> None:
         """Take an adapter away; layers that no other adapter changes are bare again."""
         for name, module in list(self._model.named_modules()):
-            if not isinstance(module, LoraLayer):
+            if not is_lora(module):
                 continue
             if key in module.lora_A:
                 with warnings.catch_warnings():
@@ -173,7 +181,7 @@ class Tongue:
         self._switch(None)
 
     def _collect(self) -> None:
-        self._layers = [m for m in self._model.modules() if isinstance(m, LoraLayer)]
+        self._layers = [m for m in self._model.modules() if is_lora(m)]
         self.changes += 1
 
 
