@@ -1,7 +1,7 @@
 """A base with its adapter merged in, kept in the cache folder: a merge takes longer than a load.
 
-Only models of a laptop's size are kept; larger ones would fill the disk. What is kept is known by the
-content of base and adapter, so that it is never that of another one.
+Only models of a laptop's size are kept; larger ones would fill the disk. What is kept is known by
+the content of base and adapter, so that it is never that of another one.
 """
 
 from __future__ import annotations

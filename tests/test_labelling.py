@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from assistant.cli import app
-from assistant.engine import EncodedImage, Engine, Turn
+from assistant.engine import EncodedImage, Engine, Turn, eyes
 from assistant.engine import likelihood as module
 from assistant.engine.labels import _answer
 from assistant.engine.likelihood import _one_by_one, log_likelihoods
@@ -368,7 +368,9 @@ def test_evidence_comes_from_the_grounds_tower(
     assert plain.glance is None
     assert not torch.allclose(own.pooled, plain.pooled, atol=1e-2)
     passes: list[int] = []
-    hook = knowing.tower.register_forward_hook(lambda *_: passes.append(1))
+    looking = eyes.quick(knowing.tower, torch.zeros(1, 3, 8, 8))
+    assert looking is not None
+    hook = looking.register_forward_hook(lambda *_: passes.append(1))
     assert knowing.evidence(own) == knowing.evidence(own) == told
     hook.remove()
     assert len(passes) == 1, "looked at once, and only when asked"

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from assistant.engine import Answer, EncodedImage, Engine, Sampling, Stream, Turn, streams
-from assistant.engine.caches import ImageCache, PrefixCache
+from assistant.engine.caches import ImageCache
 from assistant.engine.fast import FastReader
+from assistant.engine.prefixes import PrefixCache
 from assistant.images import LoadedImage
 from assistant.settings import Settings
 from tests import tiny
@@ -163,7 +164,7 @@ def test_the_cache_stays_within_its_bytes() -> None:
     assert PrefixCache(0).longest(("", ""), (1,)) == (0, None)
 
 
-def test_a_longer_conversation_replaces_its_beginning() -> None:
+def test_a_longer_conversation_stands_on_its_beginning() -> None:
     cache = PrefixCache(budget=10_000)
     layer = (torch.zeros(1, 1, 2, 1), torch.zeros(1, 1, 2, 1))
     cache.put(("", ""), (1, 2), (layer,))

@@ -108,7 +108,7 @@ def test_steps_give_nearly_what_the_models_own_forward_gives(
     assert prepare_step(model, "a", tmp_path)
     found = one_by_one(FastReader(model), embeds, 9)
     assert taken == list(range(8, 180)), (
-        "from the last of the prompt, also where memory had to grow"
+        "from the prompt's last on, also where memory grew"
     )
     assert distance(found, expected) < NEAR
     assert float((found.argmax(-1) == expected.argmax(-1)).float().mean()) > 0.8

@@ -194,6 +194,8 @@ def test_the_message_settings_reach_the_engine(
 
 def test_the_language_is_switched_in_the_settings(page: AppTest) -> None:
     press(page, "Settings")
+    (why,) = [each for each in page.expander if "kept as" in each.label]
+    assert why.text[0].value.endswith(".")
     page.selectbox[0].set_value("zh")
     press(page, "Save")
     assert page.header[0].value == "拿一张照片来问"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from assistant.engines import is_elsewhere
+from assistant.settings import get_settings
 from ui.preferences import MAX_SEED, MAX_TEMPERATURE, MAX_TOKENS, Preferences
 from ui.session import desk_by_default
 from ui.words import LANGUAGES
@@ -89,3 +91,18 @@ def draw_settings(desk: Desk, say: Words, engine: Engine | None) -> None:
             )
             desk.dialog = None
             st.rerun()
+    if engine is not None and not is_elsewhere(get_settings().base):
+        _draw_slower(say, str(engine.quantization))
+
+
+def _draw_slower(say: Words, kept_as: str) -> None:
+    """Why the model is kept as it is, what this machine lacks, and what is done instead."""
+    from assistant.quantize import choose_quantization
+    from assistant.slower import slower_paths
+
+    settings = get_settings()
+    with st.expander(say("slower", kind=kept_as)):
+        # In plain text: folders may be called anything.
+        st.text(choose_quantization(settings).reason, width="stretch")
+        for each in slower_paths(settings):
+            st.text(f"{each}.", width="stretch")

@@ -269,6 +269,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "同一种子得到同样的回答；留空则每次重新抽取。",
     ),
     "adjust_default": ("Adjust every new photo", "调整每张新照片"),
+    "slower": (
+        "The model is kept as {kind}: why, and what this machine lacks",
+        "模型以 {kind} 形式运行：原因以及这台机器所缺少的",
+    ),
     "theme_hint": (
         "Light or dark follows the browser; the menu at the upper right changes it.",
         "明暗主题跟随浏览器，可在右上角菜单中更改。",

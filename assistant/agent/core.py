@@ -87,6 +87,8 @@ class Agent(Closing):
         self._checkpoints = checkpoints
         self._courier: Courier | None = None
         self.tools = list(build_tools(self.desk) if tools is None else tools)
+        if tools is None and isinstance(model, ChatLlava):
+            model.share_tools(self.tools)
         self._graph: Any = create_agent(
             model,
             self.tools,
@@ -120,8 +122,8 @@ class Agent(Closing):
         chosen = model or open_model(desk, desk.settings)
         checkpoints = open_checkpointer(desk.settings)
         try:
-            own = build_tools(replace(desk, images=ShownImages()))
-            agent = cls(desk, chosen, checkpoints, tools=[*own, *tools])
+            own = build_tools(replace(desk, images=ShownImages())) if tools else []
+            agent = cls(desk, chosen, checkpoints, tools=[*own, *tools] if tools else None)
         except BaseException:
             checkpoints.close()
             raise

@@ -164,6 +164,17 @@ class ChatLlava(Remembering):
         """Whether tools are offered in the desk's own form."""
         return self._at_desk(self._voice({}))
 
+    def share_tools(self, tools: Sequence[Any]) -> None:
+        """Let all tenants have what is computed of the desk's instructions with tools in common.
+
+        The engine, which need not be there yet, is told with the first question; see
+        `assistant.engine.Engine.share_beginning`.
+
+        Args:
+            tools: the product's own, in the order in which they are offered.
+        """
+        self._voices.share_desk([ToolSpec.of(grammars.as_function(tool)).line for tool in tools])
+
     def get_token_ids(self, text: str) -> list[int]:
         """The tokens of a text as the model reads it.
 
@@ -338,6 +349,7 @@ class ChatLlava(Remembering):
         if request.tools and request.schema is None and self._at_desk(voice):
             decides = self._agent_adapter
             doubts = self._voices.doubts(decides, self.unknown_from, self._settings)
+            self._voices.tell_desk(voice.engine, decides)
             form = DeskForm(engine, decides, self._tenant, request.sampling, *doubts)
             return asking.at_the_desk(request, form, written, self._settings)
         return asking.by_template(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +11,8 @@ from typing import Any, Final
 from assistant.adapter_files import find_adapter, is_number, known_adapters
 from assistant.chat_model.desk_form import UNASKED_FROM, UNKNOWN_FROM
 from assistant.default_engine import default_engine
+from assistant.desk_prompts import ToolLine, decision_system
+from assistant.engine.values import Turn
 from assistant.errors import AdapterError, WeightsError
 from assistant.settings import Settings, is_elsewhere
 
@@ -63,6 +65,17 @@ class Voices:
         self._given: tuple[Any, Any] | None = None  # what was given, and the engine that it is
         self._own: dict[tuple[Any, ...], Voice] = {}
         self._doubts: dict[str | None, tuple[float, float]] = {}
+        self._desk: Turn | None = None
+
+    def share_desk(self, tools: Sequence[ToolLine]) -> None:
+        """Note tools that are the product's own, and no secret of who asks; see `tell_desk`."""
+        self._desk = Turn("system", decision_system(tools))
+
+    def tell_desk(self, engine: Any, agent_adapter: str | None) -> None:
+        """Tell an engine of the first turn that all who ask at the desk have in common, if any."""
+        share = getattr(engine, "share_beginning", None)  # one elsewhere has a cache of its own
+        if self._desk is not None and share is not None:
+            share([self._desk], adapter=agent_adapter)
 
     def known(self, given: Any) -> Any:
         """The engine, if it is there already; None: it would have to be loaded."""

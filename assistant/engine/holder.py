@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from assistant.llava import Base
 from assistant.quantize import Kind
 from assistant.settings import Settings, get_settings
 
+_BEGINNINGS = 16  # whose tokens are known
 _IMAGE_BYTES = 32 * 2**20  # some 700 pictures of the embedded base
 
 
@@ -69,6 +71,7 @@ class Holder:
         self.tokenizer: Any = base.processor.tokenizer
         self.prompts = PromptBuilder(base.processor, base.model.config.image_token_id)
         self.prefixes = PrefixCache(prefix_bytes)
+        self._beginning = lru_cache(_BEGINNINGS)(self.prompts.beginning)
         vocabulary = int(base.model.config.get_text_config().vocab_size)
         self.guides = Guides(self.tokenizer, vocabulary, end_tokens(base.model))
         self.tower: Any = getattr(base.model.model, "vision_tower", None)
@@ -287,7 +290,8 @@ class Holder:
         engine was loaded by name, what is computed of them outlives the process.
 
         Args:
-            turns: whole ones; a question follows. Registering them computes nothing.
+            turns: whole ones; a question follows. Registering them computes nothing, and once
+                more does nothing.
 
         Returns:
             How many tokens are the same whatever is asked.
@@ -296,7 +300,7 @@ class Holder:
             InputError: a turn shows a picture.
             AdapterError: as for `resolve`.
         """
-        keys = self.prompts.beginning(turns)
+        keys = self._beginning(tuple(turns))
         self.prefixes.share(self.resolve(adapter).revision, keys)
         return len(keys)
 

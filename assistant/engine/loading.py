@@ -104,8 +104,8 @@ def load_ground(
             projector=identity.projector,
         )
     report("Loading the model", None)
-    content = _content(name, merged, settings)
     room = settings.cache_dir / "merged"
+    content = _content(name, merged, settings) if merged is not None else ""
     ready = open_merged(name, content, room) if merged is not None else None
     # On the CPU, where it takes no memory before it is merged, quantized and moved.
     loaded = ready or load_base(path, name, torch.device("cpu"), "auto")
@@ -136,6 +136,7 @@ def load_ground(
     settle(loaded.model, device, full_precision(device) if full else torch.bfloat16)
     if kind == "w8":
         report("Rounding weights to eight bits", None)
+        content = content or _content(name, merged, settings)
         if not _has_step(loaded.model, content if known else None, settings):
             raise InputError(
                 "Quantization 'w8' is for language models of Llama's form on the CPU; use "
