@@ -305,7 +305,7 @@ def tensors(length: int = len(KEYS), shape: Shape = SHAPE) -> Layers:
 
 
 def files(folder: Path, shape: Shape = SHAPE, **about: str) -> PrefixFiles:
-    return PrefixFiles(folder / "prefixes", {"content": "c", **about}, lambda: shape)
+    return PrefixFiles(folder / "prefixes", lambda: {"content": "c", **about}, lambda: shape)
 
 
 def only_file(folder: Path) -> Path:
@@ -414,13 +414,15 @@ def test_the_folder_stays_within_its_bytes(tmp_path: Path) -> None:
     files(tmp_path).write("0", KEYS, tensors())
     size = only_file(tmp_path).stat().st_size
     for number in range(1, 6):
-        few = PrefixFiles(tmp_path / "prefixes", {"content": "c"}, lambda: SHAPE, 3 * size + 50)
+        few = PrefixFiles(
+            tmp_path / "prefixes", lambda: {"content": "c"}, lambda: SHAPE, 3 * size + 50
+        )
         few.write(str(number), KEYS, tensors())
         few.read("0", KEYS)  # used, so that it stays
     kept = [files(tmp_path).read(str(number), KEYS) is not None for number in range(6)]
     assert kept.count(True) == 3
     assert kept[0] and kept[5]
-    none = PrefixFiles(tmp_path / "none", {"content": "c"}, lambda: SHAPE, 100)
+    none = PrefixFiles(tmp_path / "none", lambda: {"content": "c"}, lambda: SHAPE, 100)
     assert not none.write("r", KEYS, tensors()), "what never fits is not written"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from peft.tuners.lora import LoraLayer, LoraModel
 from transformers import LlavaForConditionalGeneration
 
 from assistant.eight_bits import BLOCK, Products, rounded
-from assistant.engine import Engine, Sampling, Turn
+from assistant.engine import Engine, Sampling, Turn, together
 from assistant.engine.fast import FastReader, Llama
 from assistant.engine.reading import Reader
 from assistant.engine.step import Step, can_step, prepare_step, step_of
@@ -76,8 +77,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         if bound is None:
             return None
 
-        def step(embeds: torch.Tensor, past: int) -> torch.Tensor:
-            pasts.append(past)
+        def step(embeds: torch.Tensor, past: Sequence[int]) -> torch.Tensor:
+            pasts.append(past[0])
             return bound(embeds, past)
 
         return step
@@ -107,9 +108,7 @@ def test_steps_give_nearly_what_the_models_own_forward_gives(
     expected = one_by_one(Reader(model), embeds, 9)
     assert prepare_step(model, "a", tmp_path)
     found = one_by_one(FastReader(model), embeds, 9)
-    assert taken == list(range(8, 180)), (
-        "from the prompt's last on, also where memory grew"
-    )
+    assert taken == list(range(8, 180)), "from the prompt's last on, also where memory grew"
     assert distance(found, expected) < NEAR
     assert float((found.argmax(-1) == expected.argmax(-1)).float().mean()) > 0.8
 
@@ -171,24 +170,70 @@ def test_what_is_no_product_of_factors_is_read_as_ever(tmp_path: Path, taken: li
     assert not taken
 
 
-def test_several_texts_read_together_see_what_steps_wrote(tmp_path: Path, taken: list[int]) -> None:
+def test_several_texts_are_read_by_one_step(
+    tmp_path: Path, taken: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "_SHORTEST", 64)
     model = llava()
     prepare_step(model, None, tmp_path)
     llama, shelves = Llama(model), Shelves()
-    embeds = words(model, 40)
+    embeds = words(model, 80)
+    readers = [ShelvedReader(llama, shelves, 64) for _ in range(5)]
+    slow = [Reader(model) for _ in range(5)]
+
+    def read(numbers: Sequence[int], parts: Sequence[torch.Tensor]) -> None:
+        told = range(len(numbers))
+        found = read_together(llama, [readers[n] for n in numbers], parts, told)
+        expected = torch.cat([slow[n].read(part) for n, part in zip(numbers, parts, strict=True)])
+        assert distance(found.float(), expected) < NEAR
+
+    with torch.inference_mode():
+        for number in range(5):
+            read([number], [embeds[number : number + 10 + number]])
+        alone = len(taken)
+        read([0, 1, 2, 3, 4], embeds[30:35].split(1))
+        read([4, 2, 0], embeds[35:38].split(1))  # in another order, some are left out
+        assert len(taken) == alone + 2
+        read([3, 1], [embeds[38:39], embeds[39:42]])  # one of them reads more: no step
+        read([0, 4], embeds[42:44].split(1))  # more places between them than texts
+        assert len(taken) == alone + 2
+        readers[1].leave()
+        slow[1] = Reader(model)
+        readers[1] = ShelvedReader(llama, shelves, 64)
+        read([1], [embeds[44:60]])
+        read([0, 1, 2, 3, 4], embeds[60:65].split(1))
+        assert len(taken) == alone + 4
+        for at in range(60):  # one outgrows its place, and goes on elsewhere
+            read([2], [embeds[at : at + 1]])
+        assert readers[2].shelf is not readers[0].shelf
+        read([2, 0], embeds[65:67].split(1))
+        read([0, 1, 3, 4], embeds[67:71].split(1))
+
+
+def test_texts_of_one_adapter_are_read_by_one_step(tmp_path: Path, taken: list[int]) -> None:
+    model = llava()
+    prepare_step(model, None, tmp_path)
+    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"])
+    config.init_lora_weights = False
+    torch.manual_seed(1)
+    LoraModel(model.model.language_model, config, "some")
+    llama, shelves, embeds = Llama(model), Shelves(), words(model, 40)
     readers = [ShelvedReader(llama, shelves, 64) for _ in range(3)]
     slow = [Reader(model) for _ in range(3)]
     with torch.inference_mode():
-        for number, (reader, other) in enumerate(zip(readers, slow, strict=True)):
-            part = embeds[number : number + 10 + number]
-            read_together(llama, [reader], [part], [0])
-            other.read(part)
-        for count in (1, 3, 1, 2, 3):  # alone it is a step, in company it is not
-            parts = [embeds[30 + count : 31 + count]] * count
-            found = read_together(llama, readers[:count], parts, list(range(count)))
-            expected = torch.cat([each.read(parts[0]) for each in slow[:count]])
-            assert distance(found.float(), expected) < NEAR
-    assert len(taken) == 3 + 2
+        for reader, other in zip(readers, slow, strict=True):
+            read_together(llama, [reader], [embeds[:9]], [0], ["some"])
+            other.read(embeds[:9])
+        before = len(taken)
+        found = read_together(llama, readers, embeds[9:12].split(1), [0, 2], ["some"] * 3)
+        expected = torch.cat([slow[n].read(embeds[9 + n : 10 + n]) for n in (0, 2)])
+        assert distance(found, expected) < NEAR and len(taken) == before + 1
+        # With different ones it is no step, and sees what steps wrote.
+        mixed = read_together(
+            llama, readers, embeds[12:15].split(1), [0, 2], ["some", None, "some"]
+        )
+        expected = torch.cat([slow[n].read(embeds[12 + n : 13 + n]) for n in (0, 2)])
+        assert distance(mixed, expected) < NEAR and len(taken) == before + 1
 
 
 def test_the_file_is_made_once_and_is_bounded(tmp_path: Path) -> None:

@@ -81,14 +81,16 @@ class Llama:
         return dtype if self.step is None else torch.float32
 
     def bind(self, memory: torch.Tensor, speaker: str | None = "") -> Bound | None:
-        """The step over a text's memory, where it can be computed by a graph.
+        """The step over the memory of texts, where it can be computed by a graph.
 
         Args:
             speaker: the adapter; by default the one that was in use when this was looked up.
         """
-        if self.step is None:
-            return None
-        return self.step.bind(memory, self._speaks if speaker == "" else speaker)
+        return None if self.step is None else self.step.bind(memory, self.speaker(speaker))
+
+    def speaker(self, named: str | None) -> str | None:
+        """The adapter of a text; an empty name is that in use when this was looked up."""
+        return self._speaks if named == "" else named
 
     def read(
         self,
@@ -195,17 +197,18 @@ class FastReader(Reader):
             speaker: see `Llama.bind`.
         """
         step, count = self._llama.step, len(embeds)
+        speaker = self._llama.speaker(speaker)
         if step is None or count > _SHORT or not 0 < self._length <= step.longest - count:
             return None
         memory = self._memory
         if memory is None or memory.shape[3] < self._length + count:
             memory = self._grow(embeds, count)
         if self._bound is None or self._bound[0] is not memory or self._bound[1] != speaker:
-            self._bound = memory, speaker, self._llama.bind(memory, speaker)
+            self._bound = memory, speaker, self._llama.bind(memory[:, :, None], speaker)
         bound = self._bound[2]
         if bound is None:
             return None
-        logits = bound(embeds, self._length)
+        logits = bound(embeds[None], [self._length])
         self.moved(count)
         return logits
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ class Ground:
         merged: the adapter that is merged into the base; the last one where there are two.
         stacked: the adapter that is to be stacked on it.
         known: whether `identify` says what this is: two adapters in one have no identity.
-        content: what tells it from all others before it was quantized; None where it is not known.
+        content: what tells it from all others before it was quantized; empty where nobody has
+            asked for it yet.
     """
 
     base: Base
@@ -62,7 +64,7 @@ class Ground:
     merged: AdapterFiles | None
     stacked: AdapterFiles | None
     known: bool
-    content: str | None
+    content: str
 
     def identify(self) -> BaseIdentity:
         """What adapters that are stacked on this must have been trained on."""
@@ -146,15 +148,20 @@ def load_ground(
         pack_linears(loaded.model, late_output=kind == "w8")
         release_memory()
     dismiss_helpers()
-    return Ground(loaded, kind, settings, merged, stacked, known, content if known else None)
+    return Ground(loaded, kind, settings, merged, stacked, known, content)
 
 
 def prefix_files(ground: Ground) -> PrefixFiles | None:
     """Where shared beginnings outlive the process; None where nobody knows what the model is."""
-    if ground.content is None:
+    if not ground.known:
         return None
     model: Any = ground.base.model
-    about = {"content": ground.content, "quantization": ground.kind}
+
+    @cache
+    def about() -> dict[str, str]:
+        content = ground.content or _content(ground.base.name, ground.merged, ground.settings)
+        return {"content": content, "quantization": ground.kind}
+
     folder = ground.settings.cache_dir / "prefixes"
     return PrefixFiles(folder, about, lambda: Shape.of(model))
 

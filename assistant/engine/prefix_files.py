@@ -27,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from assistant.engine.caches import Keys, Layers
+from assistant.errors import WeightsError
 
 MOST_BYTES: Final = 64 * 2**20
 """Of all files together; the oldest go."""
@@ -36,7 +37,15 @@ _LIBRARIES: Final = ("bitsandbytes", "onnxruntime", "peft", "torch", "transforme
 _ENDING, _PART = ".safetensors", ".part"
 _NAME: Final = "keys and values"
 _ABANDONED_S: Final = 3600.0
-_TROUBLES: Final = (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError)
+_TROUBLES: Final = (
+    SafetensorError,
+    WeightsError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)
@@ -83,13 +92,13 @@ class PrefixFiles:
 
     Attributes:
         folder: where they are, with those of others.
-        about: what the model is: content, quantization.
+        about: says what the model is: content, quantization.
         shape: says what its keys and values are now.
         most: bytes of all files in the folder together.
     """
 
     folder: Path
-    about: Mapping[str, str]
+    about: Callable[[], Mapping[str, str]] = field(repr=False)
     shape: Callable[[], Shape] = field(repr=False)
     most: int = MOST_BYTES
 
@@ -148,7 +157,7 @@ class PrefixFiles:
         about = json.dumps(
             {
                 "form": _FORM,
-                "model": dict(self.about),
+                "model": dict(self.about()),
                 "adapter": revision,
                 "shape": [shape.layers, shape.heads, shape.width],
                 "dtype": str(shape.dtype),

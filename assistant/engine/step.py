@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -24,8 +24,9 @@ from assistant.engine.products import factors_of, is_plain
 from assistant.engine.step_graph import graph_bytes, longest_text
 from assistant.engine.step_weights import can_be_rounded, products, weight_file
 
-Bound = Callable[[torch.Tensor, int], torch.Tensor]
-"""Given tokens ``[T, hidden]`` and how many were read before; logits ``[1, vocab]`` of the last."""
+Bound = Callable[[torch.Tensor, Sequence[int]], torch.Tensor]
+"""Given tokens ``[B, T, hidden]`` of B texts, and how many of each were read before; logits ``[B,
+vocab]`` of the last ones. Several texts read one token each."""
 
 Factors = dict[str, torch.Tensor]
 """Those of an adapter by the names of the graph's inputs."""
@@ -73,10 +74,11 @@ class Step:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def bind(self, memory: torch.Tensor, adapter: str | None) -> Bound | None:
-        """The step over one text's memory, for as long as that stays where it is.
+        """The step over the memory of one text or several, for as long as that stays where it is.
 
         Args:
-            memory: ``[layers, 2, key heads, room, width]`` in float32.
+            memory: ``[layers, 2, B, key heads, room, width]`` in float32; all keys of a layer are
+                one piece, and so are all values.
             adapter: whose factors stand beside the layers; None is none.
 
         Returns:
@@ -124,31 +126,34 @@ class _Binding:
         self, session: Any, memory: torch.Tensor, factors: Factors, sizes: tuple[int, int]
     ) -> None:
         hidden, vocabulary = sizes
+        layers, _, texts, *_ = memory.shape
         self._session, self._held = session, (memory, factors)
-        self._given = torch.zeros(1, 0, hidden)
-        self._counts = np.zeros((2, 1), np.int32)
-        self._logits = torch.zeros(1, vocabulary)
+        self._given = torch.zeros(texts, 0, hidden)
+        self._past, self._total = np.zeros(texts, np.int32), np.zeros(1, np.int32)
+        self._logits = torch.zeros(texts, vocabulary)
         self._binding: Any = session.io_binding()
-        layers, _, shared, room, width = memory.shape
-        sides = (1, shared, room, width)
+        sides = tuple(memory.shape[2:])
         for number in range(layers):
             for half, name in enumerate(("keys", "values")):
-                place = memory[number, half].data_ptr()
-                self._input(f"{name}.{number}", place, sides)
-                self._output(f"{name}.{number}.new", place, sides)
+                piece = memory[number, half]
+                assert piece.is_contiguous(), "onnxruntime is told where it begins, no more"
+                self._input(f"{name}.{number}", piece.data_ptr(), sides)
+                self._output(f"{name}.{number}.new", piece.data_ptr(), sides)
         for name, factor in factors.items():
             self._input(name, factor.data_ptr(), tuple(factor.shape))
-        for name, count in zip(("past", "total"), self._counts, strict=True):
-            self._input(name, count.ctypes.data, (1,), np.int32)
-        self._output("logits", self._logits.data_ptr(), (1, 1, vocabulary))
+        self._input("past", self._past.ctypes.data, (texts,), np.int32)
+        self._input("total", self._total.ctypes.data, (1,), np.int32)
+        self._output("logits", self._logits.data_ptr(), (texts, 1, vocabulary))
 
-    def __call__(self, embeds: torch.Tensor, past: int) -> torch.Tensor:
-        count = len(embeds)
+    def __call__(self, embeds: torch.Tensor, past: Sequence[int]) -> torch.Tensor:
+        count = embeds.shape[1]
         if count != self._given.shape[1]:
-            self._given = torch.zeros(1, *embeds.shape)
+            self._given = torch.zeros(embeds.shape)
             self._input("x", self._given.data_ptr(), tuple(self._given.shape))
-        self._given[0].copy_(embeds)
-        self._counts[0], self._counts[1] = past + count - 1, past + count
+        self._given.copy_(embeds)
+        self._past[:] = past
+        self._past += count - 1
+        self._total[0] = self._past.max() + 1
         self._session.run_with_iobinding(self._binding)
         return self._logits.clone()
 

@@ -39,11 +39,12 @@ def graph_bytes(llava: Any, weights: WeightFile, *, factors: bool) -> bytes:
         weights: that were written of it.
         factors: whether it has places for those of adapters.
 
-    Inputs are the embedded tokens ``x [1, T, hidden]``, ``past [1]`` and ``total [1]``, how many
-    tokens stand before the last and with it, and keys and values of each layer, ``keys.N`` and
-    ``values.N`` ``[1, key heads, room, width]``, which come back as ``keys.N.new`` and
-    ``values.N.new``; then factors ``NAME.down [in, rank]`` and ``NAME.up [rank, out]``. ``logits
-    [1, 1, vocab]`` of the last token come last.
+    Inputs are the embedded tokens ``x [B, T, hidden]`` of B texts, ``past [B]``, how many tokens
+    stand before the last of each, ``total [1]``, how many there are in the longest, and keys and
+    values of each layer, ``keys.N`` and ``values.N`` ``[B, key heads, room, width]``, which come
+    back as ``keys.N.new`` and ``values.N.new``; then factors ``NAME.down [in, rank]`` and ``NAME.up
+    [rank, out]``. ``logits [B, 1, vocab]`` of the last tokens come last. Several texts read one
+    token each.
     """
     return _Writer(llava, weights, factors=factors).bytes()
 
@@ -61,8 +62,8 @@ class _Writer:
     def bytes(self) -> bytes:
         config = self._language.config
         self._inputs += [
-            value("x", [1, "tokens", config.hidden_size]),
-            value("past", [1], np.int32),
+            value("x", ["texts", "tokens", config.hidden_size]),
+            value("past", ["texts"], np.int32),
             value("total", [1], np.int32),
         ]
         self._turns()
@@ -73,7 +74,7 @@ class _Writer:
         self._tensors.append(tensor("end", np.array([-1], np.int64)))
         self._nodes.append(node("Gather", [normed, "end"], ["told"], {"axis": 1}))
         self._product("told", "logits", [self._llava.get_output_embeddings()])
-        self._outputs.append(value("logits", [1, 1, "vocabulary"]))
+        self._outputs.append(value("logits", ["texts", 1, "vocabulary"]))
         return model(self._nodes, self._tensors, self._inputs, self._outputs, OPSETS)
 
     def _turns(self) -> None:
@@ -95,7 +96,7 @@ class _Writer:
         look = self._product(
             normed, f"{name}.look", [attention.q_proj, attention.k_proj, attention.v_proj]
         )
-        sides = [1, shared, "room", attention.head_dim]
+        sides = ["texts", shared, "room", attention.head_dim]
         memory = [f"keys.{number}", f"values.{number}"]
         self._inputs += [value(each, sides) for each in memory]
         self._outputs += [value(f"{each}.new", sides) for each in memory]

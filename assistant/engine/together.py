@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch.nn import functional
@@ -18,10 +18,12 @@ from torch.nn import functional
 from assistant.engine.caches import Layers
 from assistant.engine.fast import Attend, FastReader, Llama
 from assistant.engine.products import Spans
+from assistant.engine.step import Bound
 
 _SHORTEST: Final = 256  # tokens that a place on a shelf has room for; twice as many on the next
 _SHELF: Final = 4096  # tokens of all places of a shelf together, as long as there are several
 _MORE: Final = 32
+_SPARSE: Final = 2  # places a text, up to which reading free ones as well is the quicker way
 
 
 class Shelf:
@@ -31,34 +33,45 @@ class Shelf:
         room: tokens of a place.
 
     Attributes:
-        layers: of each, ``[places, 2 * key heads, room, width]``, keys before values. There is
+        layers: of each, ``[2, places, key heads, room, width]``, keys before values. There is
             nothing but numbers in it: what is not seen counts nothing, but must not be NaN.
+        holders: who stands on which place.
     """
 
     def __init__(self, llama: Llama, room: int, like: torch.Tensor) -> None:
         self.room = room
         places = max(1, _SHELF // room)
-        sides = llama.layers, places, 2 * llama.shared, room, llama.width
+        sides = llama.layers, 2, places, llama.shared, room, llama.width
         self._memory = like.new_zeros(sides, dtype=llama.remembered(like.dtype))
         self.layers = self._memory.unbind()
         self.free = list(reversed(range(places)))  # the first place last, so that it is taken first
         self.places = places
+        self.holders: dict[int, ShelvedReader] = {}
+        self._bound: tuple[Any, Bound | None] = (None, None)
 
-    def take(self) -> int:
+    def take(self, holder: ShelvedReader) -> int:
         """The first place that is free."""
-        return self.free.pop()
+        place = self.free.pop()
+        self.holders[place] = holder
+        return place
 
     def give_back(self, place: int, length: int) -> None:
         """Let a place go, which so many tokens of were used."""
-        self._memory[:, place, :, :length].zero_()
+        self._memory[:, :, place, :, :length].zero_()
+        del self.holders[place]
         self.free.append(place)
         self.free.sort(reverse=True)
 
     def at(self, place: int) -> torch.Tensor:
         """Keys and values of a place, ``[layers, 2, key heads, room, width]``."""
-        memory = self._memory[:, place]
-        count, heads, room, width = memory.shape
-        return memory.view(count, 2, heads // 2, room, width)
+        return self._memory[:, :, place]
+
+    def step(self, llama: Llama, count: int, speaker: str | None) -> Bound | None:
+        """The step of the first ``count`` places at once, where a graph can compute it."""
+        key = llama.step, count, llama.speaker(speaker)
+        if self._bound[0] != key:
+            self._bound = key, llama.bind(self._memory[:, :, :count], speaker)
+        return self._bound[1]
 
 
 class Shelves:
@@ -67,14 +80,16 @@ class Shelves:
     def __init__(self) -> None:
         self._shelves: list[Shelf] = []
 
-    def take(self, llama: Llama, room: int, like: torch.Tensor) -> tuple[Shelf, int]:
+    def take(
+        self, llama: Llama, room: int, like: torch.Tensor, holder: ShelvedReader
+    ) -> tuple[Shelf, int]:
         """A shelf and a free place on it, for so many tokens at least."""
         size = max(_SHORTEST, 1 << (room - 1).bit_length())
         for shelf in self._shelves:
             if shelf.room == size and shelf.free:
-                return shelf, shelf.take()
+                return shelf, shelf.take(holder)
         self._shelves.append(Shelf(llama, size, like))
-        return self._shelves[-1], self._shelves[-1].take()
+        return self._shelves[-1], self._shelves[-1].take(holder)
 
     def tidy(self) -> None:
         """Let go of shelves that nothing stands on."""
@@ -125,7 +140,7 @@ class ShelvedReader(FastReader):
 
     def _room(self, like: torch.Tensor, count: int = 0) -> torch.Tensor:
         room = max(self._length + count + _MORE, self._expected)
-        self.shelf, self.place = self._shelves.take(self._llama, room, like)
+        self.shelf, self.place = self._shelves.take(self._llama, room, like, self)
         return self.shelf.at(self.place)
 
 
@@ -147,10 +162,11 @@ class _Row:
         seen[self._places] = ends
         behind = torch.arange(self._longest, device=like.device) > seen[:, None]
         sight = shelf.layers[0].new_zeros(behind.shape).masked_fill_(behind, -torch.inf)
-        # Where a layer takes the keys and values of the new tokens, counted in vectors.
-        heads = torch.arange(2 * llama.shared, device=like.device)
-        vectors = (self._places[:, None] * len(heads) + heads) * shelf.room + ends[:, None]
-        self._ends = vectors.flatten()
+        # Where a layer takes the keys of the new tokens, counted in vectors; then the values.
+        heads = torch.arange(llama.shared, device=like.device)
+        keys = (self._places[:, None] * len(heads) + heads) * shelf.room + ends[:, None]
+        values = keys + shelf.places * len(heads) * shelf.room
+        self._ends = torch.cat([keys.flatten(), values.flatten()])
         group = llama.heads // llama.shared
         self._sight = sight[:, None, None].expand(-1, 1, group, -1)
 
@@ -158,17 +174,17 @@ class _Row:
         """See `assistant.engine.fast.Attend`; one token of each text."""
         llama, layer = self._llama, self._shelf.layers[number]
         heads, shared = llama.heads, llama.shared
-        new = torch.cat([both[:, heads:], values], 1).to(layer.dtype)
+        new = torch.stack([both[:, heads:], values]).to(layer.dtype)
         layer.view(-1, llama.width).index_copy_(0, self._ends, new.view(-1, llama.width))
         asked = both[:, :heads].to(layer.dtype)
         if not self._whole:
             asked = asked.new_zeros((self._width, heads, llama.width))
             asked[self._places] = both[:, :heads].to(layer.dtype)
-        here = layer[: self._width, :, : self._longest]
+        keys, values_there = layer[:, : self._width, :, : self._longest]
         found = functional.scaled_dot_product_attention(
             asked.reshape(self._width, shared, -1, llama.width),
-            here[:, :shared],
-            here[:, shared:],
+            keys,
+            values_there,
             self._sight,
             scale=llama.scale,
         )
@@ -201,6 +217,9 @@ def read_together(
         reader.reach(like, len(part))
     if len(readers) == len(told) == 1:
         return readers[0].read(like, "" if speakers is None else speakers[0])
+    stepped = _step(llama, readers, parts, told, speakers)
+    if stepped is not None:
+        return stepped
     looks: list[Attend] = []
     counts: list[int] = []  # tokens of each look
     order: list[int] = []  # numbers of the texts, as their tokens stand in the pass
@@ -233,6 +252,41 @@ def read_together(
     for reader, part in zip(readers, parts, strict=True):  # nothing failed
         reader.moved(len(part))
     return logits
+
+
+def _step(
+    llama: Llama,
+    readers: Sequence[ShelvedReader],
+    parts: Sequence[torch.Tensor],
+    told: Sequence[int],
+    speakers: Sequence[str | None] | None,
+) -> torch.Tensor | None:
+    """As `read_together`, by the model's graph; None where these texts are not for that.
+
+    They are, where each reads one token and all stand on one shelf with the same adapter. Places
+    between them are read with them, and nothing comes of it: what is written behind the end of a
+    text is written over by what it reads next.
+    """
+    step, shelf = llama.step, readers[0].shelf
+    speaker, *others = {*speakers} if speakers is not None else {""}
+    if step is None or shelf is None or others or any(len(part) != 1 for part in parts):
+        return None
+    if any(reader.shelf is not shelf for reader in readers):
+        return None
+    count = max(reader.place for reader in readers) + 1
+    past = [shelf.holders[n].length if n in shelf.holders else 0 for n in range(count)]
+    if count > _SPARSE * len(readers) or max(past) >= min(shelf.room, step.longest):
+        return None
+    bound = shelf.step(llama, count, speaker)
+    if bound is None:
+        return None
+    embeds = parts[0].new_zeros((count, 1, parts[0].shape[1]))
+    places = [reader.place for reader in readers]
+    embeds[places, 0] = torch.cat(list(parts))
+    logits = bound(embeds, past)
+    for reader in readers:
+        reader.moved(1)
+    return logits[[places[number] for number in told]]
 
 
 def _side_by_side(
