@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors import SafetensorError
 
 from assistant.errors import WeightsError
 from assistant.llava import Base, appearing_whole, load_base
@@ -56,14 +57,15 @@ def keep_merged(base: Base, identity: str, folder: Path) -> None:
     if sum(each.nbytes for each in model.state_dict().values()) > LARGEST:
         return
     target = _target(identity, folder)
-    with suppress(OSError):
+    # A full disk is told in the words of safetensors.
+    with suppress(OSError, SafetensorError):
         folder.mkdir(parents=True, exist_ok=True)
         with appearing_whole(target) as room:
             model.save_pretrained(room)
             base.processor.save_pretrained(room)
         kept = [each for each in folder.iterdir() if (each / "config.json").is_file()]
         kept.sort(key=lambda each: each.stat().st_mtime)
-        for old in [each for each in kept if each != target][: -(_KEPT - 1)]:
+        for old in [each for each in kept if each != target][: max(0, len(kept) - _KEPT)]:
             shutil.rmtree(old, ignore_errors=True)
 
 

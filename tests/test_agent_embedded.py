@@ -10,6 +10,8 @@ import pytest
 import assistant.demo
 from adapters.agent_cases.desk import open_desk
 from assistant.agent import Agent
+from assistant.chat_model.grammars import ToolSpec, as_function
+from assistant.desk_prompts import decision_system
 from assistant.engine import Engine, Sampling, Turn
 from assistant.images import open_image
 from assistant.settings import Settings
@@ -72,3 +74,16 @@ def test_an_adapter_goes_on_four_bits_that_have_answered(settings: Settings) -> 
     engine.generate(turns, sampling=Sampling(4), adapter="agent")
     # Another tenant has none of what was computed before.
     assert engine.generate(turns, sampling=Sampling(8), tenant="other").text == before
+
+
+def test_the_desks_instructions_are_everybodys_and_no_question_is(agent: Agent) -> None:
+    agent.answer("shared", "Where do your lemons come from?")
+    engine = agent.desk.loaded_engine()
+    specs = [ToolSpec.of(as_function(tool)) for tool in agent.tools]
+    system = Turn("system", decision_system([spec.line for spec in specs]))
+    question = Turn("user", "Where do your lemons come from?")
+    count = len(engine.prompts.beginning([system]))
+    keys = engine.prompts.build([system, question], []).keys
+    revision = engine.resolve("agent").revision
+    assert engine.prefixes.longest((revision, "somebody else"), keys)[0] == count > 100
+    assert engine.prefixes.longest((revision, agent.desk.tenant), keys)[0] == len(keys)

@@ -122,7 +122,7 @@ class PrefixFiles:
             layers = _apart(whole)
             if not shape.fits(layers, len(keys)):
                 raise ValueError("another shape")
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return None
         except _TROUBLES:
             if path is not None:  # so that it is written anew

@@ -89,13 +89,14 @@ class PrefixCache:
         """Keep the tensors of ``keys``, copied where they are not there yet.
 
         Args:
-            layers: of just these tokens.
+            layers: of these tokens at least.
             grown_from: only where so many of the tokens are still there: what was forgotten
                 meanwhile stays so.
         """
         form = Form.of(layers)
         if not keys or form is None or form.token_bytes * len(keys) > self.budget:
             return
+        assert layers[0][0].shape[2] >= len(keys), "tokens without keys and values"
         revision, tenant = scope
         with self._guard:
             tree = self._tree

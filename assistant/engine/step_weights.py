@@ -155,7 +155,7 @@ def _write(llava: Any, places: Mapping[str, _Place], path: Path) -> None:
 def _tidy(folder: Path, own: Path) -> None:
     """Let the files go that were not used for longest."""
     found: Sequence[Path] = sorted(folder.glob("*.step"), key=lambda each: each.stat().st_mtime)
-    for path in [each for each in found if each != own][: -(_KEPT - 1)]:
+    for path in [each for each in found if each != own][: max(0, len(found) - _KEPT)]:
         with suppress(OSError):
             path.unlink()
 
