@@ -90,6 +90,12 @@ class QuickTower(nn.Module):
         seen.last_hidden_state, seen.hidden_states = features, (features,)
         return seen
 
+    def prepare(self) -> None:
+        """Make ready for pictures of the size that the tower is made for."""
+        tower = self._tower()
+        if tower is not None:
+            self._session(tower, int(tower.config.image_size))
+
     def _session(self, tower: EfficientNetLiteModel, image_size: int) -> TowerSession:
         with self._building:
             if image_size not in self._sessions:

@@ -35,6 +35,7 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "fingerprint": ("adapter_files",),
     "vision": ("weights",),
     "packed": (),
+    "background": (),
     "onnx_bytes": (),
     "eight_bits": ("onnx_bytes",),
     "onnx_tower": ("onnx_bytes", "vision"),
@@ -52,6 +53,7 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "evidence": ("errors", "prompts"),
     "labelling": ("errors", "prompts"),
     "engine": (
+        "background",
         "fingerprint",
         "evidence",
         "images",

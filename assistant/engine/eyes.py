@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from assistant.background import in_background
 from assistant.engine.sights import encode_family
 from assistant.engine.values import EncodedImage, Glance
 from assistant.evidence import imagenet_names
@@ -200,6 +201,13 @@ def quick(tower: Any, pixels: torch.Tensor) -> QuickTower | None:
     if tower not in _quick:
         _quick[tower] = QuickTower(tower)
     return _quick[tower]
+
+
+def warm(model: Any) -> None:
+    """Begin to make the ground's tower quick, so that the first picture need not wait for it."""
+    found = quick(getattr(model.model, "vision_tower", None), torch.zeros(1, 3, 1, 1))
+    if found is not None and model.device.type == "cpu":
+        in_background(found.prepare)
 
 
 def knows_imagenet(tower: Any) -> bool:

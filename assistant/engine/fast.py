@@ -226,10 +226,14 @@ class FastReader(Reader):
 
         def attend(number: int, both: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
             kept = layers[number]
-            both = both.transpose(0, 1).to(kept.dtype)
+            both, values = both.transpose(0, 1), values.transpose(0, 1)
             kept[0, :, start:end] = both[heads:]
-            kept[1, :, start:end] = values.transpose(0, 1)
-            seen = _seen(both[:heads], kept[:1, :, :end], kept[1:, :, :end], sight, scale)
+            kept[1, :, start:end] = values
+            if start:  # what was read before has the memory's precision
+                both, its = both.to(kept.dtype), (kept[:1, :, :end], kept[1:, :, :end])
+            else:
+                its = both[None, heads:], values[None]
+            seen = _seen(both[:heads], *its, sight, scale)
             return seen.transpose(0, 1).reshape(count, -1).to(values.dtype)
 
         return attend

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from transformers.activations import SiLUActivation
 
+from assistant.background import in_background
 from assistant.eight_bits import session_options
 from assistant.engine.products import factors_of, is_plain
 from assistant.engine.step_graph import graph_bytes, longest_text
@@ -47,7 +48,7 @@ class Step:
         folder: where the weights in eight bits are kept.
 
     Raises:
-        OSError, RuntimeError: it cannot be made here.
+        OSError: there is no place for the weights.
     """
 
     def __init__(self, llava: Any, identity: str | None, folder: Path) -> None:
@@ -58,8 +59,9 @@ class Step:
         self._vocabulary = int(llava.get_output_embeddings().out_features)
         self._graph = graph_bytes(llava, self._weights, factors=False)
         self._beside = graph_bytes(llava, self._weights, factors=True)
-        self._session = self._opened(self._graph)
-        self._takes_factors = False
+        # Beside whatever else is loaded: a second's work that holds nobody else up.
+        self._session = in_background(lambda: self._opened(self._graph))
+        self._takes_factors = self._failed = False
         self._known: dict[str | None, Factors | None] = {}
         self._width = int(llava.config.get_text_config().hidden_size)
 
@@ -82,15 +84,26 @@ class Step:
             adapter: whose factors stand beside the layers; None is none.
 
         Returns:
-            None where the adapter does more to a layer than add a product of two factors.
+            None where the adapter does more to a layer than add a product of two factors, or
+            onnxruntime cannot do it here.
         """
         if adapter is not None and not self._takes_factors:
             # From now on for all: two sessions would hold all weights twice.
-            self._session, self._takes_factors = self._opened(self._beside), True
+            self._session, self._takes_factors = in_background(self._open_beside), True
         factors = self._factors(adapter) if self._takes_factors else {}
         if factors is None:
             return None
-        return _Binding(self._session, memory, factors, (self._width, self._vocabulary))
+        try:
+            session = self._session.result()
+        except Exception as error:  # it has no class of its own for what it lacks
+            if not self._failed:
+                _log.warning("Tokens are written without onnxruntime (%s)", error)
+            self._failed = True
+            return None
+        return _Binding(session, memory, factors, (self._width, self._vocabulary))
+
+    def _open_beside(self) -> Any:
+        return self._opened(self._beside)
 
     def _factors(self, adapter: str | None) -> Factors | None:
         """What the session takes of an adapter, or of none; None where that is not all."""
@@ -170,8 +183,8 @@ def prepare_step(llava: Any, identity: str | None, folder: Path) -> bool:
         return False
     try:
         _steps[llava] = Step(llava, identity, folder)
-    except Exception as error:  # of onnxruntime, which has no class of its own for what it lacks
-        _log.warning("Tokens are written without onnxruntime (%s)", error)
+    except OSError as error:
+        _log.warning("There is no place for weights in eight bits (%s)", error)
         return False
     return True
 
