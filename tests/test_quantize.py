@@ -521,5 +521,5 @@ def test_a_step_in_eight_bits_is_nearly_the_full_one(embedded: dict[str, Engine]
             expected, found = slow.read(given).float(), fast.read(given)
             moved.append(distance(found, expected))
             same.append(int(found.argmax()) == int(expected.argmax()))
-    assert 0 < max(moved) < 0.1
+    assert 0 < max(moved) < 0.15
     assert sum(same) >= 4

@@ -328,7 +328,10 @@ def test_adapters_are_models_of_the_server(served: Served, engine: RemoteEngine)
 
 def test_an_adapter_that_is_served_later_is_found(served: Served, engine: RemoteEngine) -> None:
     assert engine.choices() == ["llava"]
-    served.models = [{"id": "llava"}, {"id": "fruit"}, {"id": "sightdesk-agent"}]
+    parents = {"llava": None, "fruit": "llava", "sightdesk-agent": None}
+    served.models = [
+        {"id": name, "owned_by": "sightdesk", "parent": parent} for name, parent in parents.items()
+    ]
     assert engine.resolve("fruit").name == "fruit"
     assert engine.choices() == ["llava", "fruit"]
 

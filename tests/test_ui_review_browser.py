@@ -114,7 +114,7 @@ class Reviewer(Visitor):
 
 
 def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + 3 * SECONDS
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.02)

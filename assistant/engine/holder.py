@@ -75,6 +75,7 @@ class Holder:
         vocabulary = int(base.model.config.get_text_config().vocab_size)
         self.guides = Guides(self.tokenizer, vocabulary, end_tokens(base.model))
         self.tower: Any = getattr(base.model.model, "vision_tower", None)
+        eyes.warm(base.model)
         self._images = ImageCache(_IMAGE_BYTES)
         self._lock = ModelLock()
         self._stack = Adapters(

@@ -18,7 +18,6 @@ from assistant.adapter_files import (
     find_adapter,
 )
 from assistant.engine.adapters import only_merged
-from assistant.engine.eyes import warm
 from assistant.engine.fast import can_read
 from assistant.engine.lock import dismiss_helpers
 from assistant.engine.prefix_files import PrefixFiles, Shape
@@ -137,7 +136,6 @@ def load_ground(
         quantize_model(loaded.model, kind, device)
     full = kind in ("none", "w8")
     settle(loaded.model, device, full_precision(device) if full else torch.bfloat16)
-    warm(loaded.model)
     if kind == "w8":
         report("Rounding weights to eight bits", None)
         content = content or _content(name, merged, settings)
