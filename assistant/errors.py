@@ -19,6 +19,12 @@ exit code 2. Anything else that escapes is a bug and keeps its trace.
 from __future__ import annotations
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what a library's error says, or its kind where it says nothing."""
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__
+
+
 class SightdeskError(Exception):
     """Base class: ``str(error)`` is one sentence, fit to show to a person."""
 

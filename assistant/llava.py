@@ -37,7 +37,7 @@ from transformers import (
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 from transformers.utils.logging import disable_progress_bar
 
-from assistant.errors import AdapterError, WeightsError
+from assistant.errors import AdapterError, WeightsError, first_line
 from assistant.families import family_of, make_ready
 from assistant.lora_layers import is_lora
 from assistant.settings import Settings
@@ -249,10 +249,10 @@ def load_base(
             from assistant.processors import load_processor
 
             processor = load_processor(path, config.model_type)
-        else:
+        else:  # as above, without five families' modules
             processor = AutoProcessor.from_pretrained(path)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise WeightsError(
             f"The base {name!r} cannot be loaded ({reason}); give 'embedded', a directory that "
             "holds a LLaVA-family model, or a hub id that this machine can reach."

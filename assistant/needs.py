@@ -21,9 +21,10 @@ from torch import nn
 
 import assistant.vision  # noqa: F401  # registers the embedded base's tower with transformers
 from assistant import eight_bits
-from assistant.errors import WeightsError
+from assistant.errors import WeightsError, first_line
 from assistant.families import family_of, make_ready
 from assistant.packed import can_pack
+from assistant.processors import load_processor
 from assistant.quantize import fits, full_precision
 from assistant.settings import Settings
 from assistant.weights import embedded_directory, has_embedded
@@ -167,7 +168,7 @@ def needs_of(folder: Path) -> Needs:
     try:
         config = AutoConfig.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise WeightsError(
             f"The configuration in {folder} cannot be read ({reason}); give the folder of a "
             "model's config.json."
@@ -241,7 +242,7 @@ def _shape_of(config: Any) -> Any:
         with torch.device("meta"):
             model: Any = AutoModelForImageTextToText.from_config(config)
     except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise WeightsError(
             f"No model can be made of this configuration ({reason}); give that of a whole model."
         ) from error
@@ -324,15 +325,9 @@ def _scale_bytes() -> int:
 def _picture_tokens(folder: Path, config: Any) -> int | None:
     """Tokens of a usual photo, asked of the folder's own processor; None where there is none."""
     from PIL import Image
-    from transformers import AutoProcessor
 
     try:
-        if family_of(config).videos:
-            from assistant.processors import load_processor
-
-            processor = load_processor(folder, config.model_type)
-        else:
-            processor = AutoProcessor.from_pretrained(folder)
+        processor = load_processor(folder, config.model_type)
         text = [processor.image_token]
         read = processor(text=text, images=[Image.new("RGB", _PICTURE)])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError):

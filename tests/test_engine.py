@@ -24,6 +24,7 @@ from assistant.engine.streams import WRITING, Words
 from assistant.errors import AdapterError, InputError, WeightsError
 from assistant.settings import Settings
 from tests import tiny
+from tests.merged_adapters import write_merged
 
 LABELS = {
     "Banana": "Banana",
@@ -51,15 +52,13 @@ def images(engine: Engine) -> list[EncodedImage]:
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter for the tiny base with random LoRA and projector."""
-    recipe = Recipe(rank=4, alpha=8)
-    model = prepare(tiny.model(), recipe)
-    torch.manual_seed(5)
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data.normal_(0, 0.2)
-    folder = tmp_path_factory.mktemp("adapters") / "goods"
-    save_adapter(model, folder, recipe, base="tiny", labels=LABELS)
-    return folder
+    return write_merged(
+        tmp_path_factory.mktemp("adapters") / "goods",
+        tiny.model(),
+        base="tiny",
+        size=0.2,
+        labels=LABELS,
+    )
 
 
 @pytest.fixture

@@ -9,28 +9,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from adapters.publish import save_adapter
-from adapters.recipe import Recipe
-from adapters.train import prepare
 from assistant import merged
 from assistant.engine import Engine, loading
 from assistant.llava import attach_adapter
 from assistant.settings import Settings
 from tests import tiny
+from tests.merged_adapters import write_merged
 
 
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """LoRA and projector for the tiny model, of a size that matters."""
-    recipe = Recipe(rank=4, alpha=8)
-    model = prepare(tiny.model(), recipe)
-    torch.manual_seed(5)
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data.normal_(0, 0.1)
-    folder = tmp_path_factory.mktemp("adapters") / "goods"
-    save_adapter(model, folder, recipe, base="tiny", labels={})
-    return folder
+    return write_merged(tmp_path_factory.mktemp("adapters") / "goods", tiny.model(), base="tiny")
 
 
 @pytest.fixture

@@ -16,9 +16,6 @@ from torch import nn
 from transformers import LlavaForConditionalGeneration
 from typer.testing import CliRunner
 
-from adapters.publish import save_adapter
-from adapters.recipe import Recipe
-from adapters.train import prepare
 from assistant import quantize
 from assistant.cli import app
 from assistant.cli.machine import examine
@@ -38,6 +35,7 @@ from assistant.quantize import (
 from assistant.settings import Settings, get_settings
 from assistant.shape import Shape
 from tests import tiny
+from tests.merged_adapters import write_merged
 from tests.shipped import composed
 
 CPU = torch.device("cpu")
@@ -78,15 +76,9 @@ def wide_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """LoRA and projector for the wide model, of a size that matters."""
-    recipe = Recipe(rank=4, alpha=8)
-    model = prepare(wide(torch.float32), recipe)
-    torch.manual_seed(5)
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data.normal_(0, 0.1)
-    folder = tmp_path_factory.mktemp("adapters") / "goods"
-    save_adapter(model, folder, recipe, base="wide", labels={})
-    return folder
+    return write_merged(
+        tmp_path_factory.mktemp("adapters") / "goods", wide(torch.float32), base="wide"
+    )
 
 
 @pytest.fixture(autouse=True)

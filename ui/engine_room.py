@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
+from assistant.background import in_background
 from assistant.engines import is_elsewhere, shown_base
 from assistant.errors import SightdeskError
 from assistant.settings import get_settings
@@ -55,10 +56,9 @@ class EngineRoom:
         """
         with self._starting:
             if self._loading is None or (self._loading.done() and self._loading.exception()):
-                self._loading = Future()
                 self.message, self.fraction = "Starting", None
-                # A daemon, so that Ctrl+C ends the server while it loads.
-                Thread(target=self._load, args=(self._loading,), daemon=True).start()
+                # In a thread that Ctrl+C does not wait for.
+                self._loading = in_background(self._load)
             loading = self._loading
         while not loading.done():
             report(self.message, self.fraction)
@@ -87,14 +87,11 @@ class EngineRoom:
         finally:
             self._in_use.release()
 
-    def _load(self, loading: Future[Engine]) -> None:
-        try:
-            # Seconds of imports, which a page that only waits should not pay for.
-            from assistant.engines import open_engine
+    def _load(self) -> Engine:
+        # Seconds of imports, which a page that only waits should not pay for.
+        from assistant.engines import open_engine
 
-            loading.set_result(open_engine(progress=self._note))
-        except BaseException as error:  # handed to the threads that wait, which raise it
-            loading.set_exception(error)
+        return open_engine(progress=self._note)
 
     def _note(self, message: str, fraction: float | None) -> None:
         self.message, self.fraction = message, fraction

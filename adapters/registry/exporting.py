@@ -19,7 +19,7 @@ from assistant.adapter_files import (
     check_fits,
     find_adapter,
 )
-from assistant.errors import AdapterError, InputError
+from assistant.errors import AdapterError, InputError, first_line
 from assistant.fingerprint import identify_base
 from assistant.settings import Settings, get_settings
 
@@ -280,9 +280,9 @@ def _quantize(folder: Path, kind: Quantized, full: Any, processor: Any) -> None:
             folder, dtype=torch.bfloat16, quantization_config=BitsAndBytesConfig(**options)
         )
     except (ImportError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)[:200]
         raise InputError(
-            f"The model cannot be quantized here ({reason[:200]}); merge it with --quantize none."
+            f"The model cannot be quantized here ({reason}); merge it with --quantize none."
         ) from error
     for path in folder.iterdir():
         path.unlink()

@@ -6,7 +6,6 @@ others are given a photo and a question, it is given a text of as many tokens.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -14,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from assistant.bench.task import ANSWER, DECODE, Task
+from assistant.bench.task import ANSWER, DECODE, Task, crowded
 from assistant.bench.values import AT_ONCE, LLAMACPP
 from assistant.errors import InputError
 from assistant.settings import Settings
@@ -119,26 +118,11 @@ class LlamaCpp:
         return {f"at_once_{count}": self._crowd(count) for count in AT_ONCE}
 
     def _crowd(self, count: int) -> float:
-        written: list[float] = []
-        failures: list[Exception] = []
+        def visit(_number: int) -> float:
+            timings = self._write(self._crowded, self._task.like_photo.ids, ANSWER)
+            return timings["predicted_n"]
 
-        def visit() -> None:
-            try:
-                timings = self._write(self._crowded, self._task.like_photo.ids, ANSWER)
-                written.append(timings["predicted_n"])
-            except Exception as error:  # raised where all are waited for
-                failures.append(error)
-
-        visitors = [threading.Thread(target=visit) for _ in range(count)]
-        began = time.perf_counter()
-        for visitor in visitors:
-            visitor.start()
-        for visitor in visitors:
-            visitor.join()
-        seconds = time.perf_counter() - began
-        for failure in failures:
-            raise failure
-        return sum(written) / seconds
+        return crowded(visit, count)
 
     def _write(self, server: Any, ids: Sequence[int], tokens: int) -> dict[str, float]:
         """Write exactly so many tokens behind a prompt; what llama.cpp says of it."""

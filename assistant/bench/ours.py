@@ -6,7 +6,6 @@ put together within the time that is taken.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 
@@ -19,6 +18,7 @@ from assistant.bench.task import (
     QUESTION,
     SHORT,
     Task,
+    crowded,
     synchronise,
     unending,
 )
@@ -135,33 +135,13 @@ class Ours:
 
     def _crowd(self, shared: SharedEngine, count: int) -> float:
         photo, sampling = self._task.photo, Sampling(max_tokens=ANSWER)
-        written: list[int] = []
-        failures: list[BaseException] = []
-        ready = threading.Barrier(count + 1)
 
-        def visit(tenant: str) -> None:
-            turns = [Turn("user", QUESTION, (photo.id,))]
-            ready.wait()
-            try:
-                seen = shared.encode_images([photo], tenant=tenant)
-                answer = shared.generate(turns, seen, sampling=sampling, tenant=tenant)
-                written.append(answer.tokens)
-            except BaseException as error:  # raised where all are waited for
-                failures.append(error)
+        def visit(number: int) -> float:
+            turns, tenant = [Turn("user", QUESTION, (photo.id,))], f"bench {number}"
+            seen = shared.encode_images([photo], tenant=tenant)
+            return shared.generate(turns, seen, sampling=sampling, tenant=tenant).tokens
 
-        visitors = [
-            threading.Thread(target=visit, args=(f"bench {number}",)) for number in range(count)
-        ]
-        for visitor in visitors:
-            visitor.start()
-        ready.wait()
-        began = time.perf_counter()
-        for visitor in visitors:
-            visitor.join()
-        seconds = time.perf_counter() - began
-        for failure in failures:
-            raise failure
-        return sum(written) / seconds
+        return crowded(visit, count)
 
     def close(self) -> None:
         """Nothing to be done: the engine is the caller's."""

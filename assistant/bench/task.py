@@ -6,7 +6,9 @@ chat template adds; all contenders that read text are given the very same token 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,3 +112,36 @@ def synchronise(device: torch.device) -> None:
     """Wait for what a device still computes; the clock would stop before it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def crowded(visit: Callable[[int], float], count: int) -> float:
+    """Tokens a second in total of so many clients that begin together, each in its own thread.
+
+    Args:
+        visit: is given a client's number, and gives the tokens that were written for it.
+
+    Raises:
+        BaseException: what the first of them raised.
+    """
+    written: list[float] = []
+    failures: list[BaseException] = []
+    ready = threading.Barrier(count + 1)
+
+    def run(number: int) -> None:
+        ready.wait()
+        try:
+            written.append(visit(number))
+        except BaseException as error:  # raised where all are waited for
+            failures.append(error)
+
+    visitors = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for visitor in visitors:
+        visitor.start()
+    ready.wait()
+    began = time.perf_counter()
+    for visitor in visitors:
+        visitor.join()
+    seconds = time.perf_counter() - began
+    for failure in failures:
+        raise failure
+    return sum(written) / seconds

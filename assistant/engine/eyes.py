@@ -194,9 +194,7 @@ def quick(tower: Any, pixels: torch.Tensor) -> QuickTower | None:
     Args:
         pixels: ``[n, 3, H, W]`` that it is to look at.
     """
-    if not isinstance(tower, EfficientNetLiteModel) or pixels.device.type != "cpu":
-        return None
-    if pixels.shape[-1] != pixels.shape[-2]:
+    if not _can_be_quick(tower, pixels.device) or pixels.shape[-1] != pixels.shape[-2]:
         return None
     if tower not in _quick:
         _quick[tower] = QuickTower(tower)
@@ -206,9 +204,13 @@ def quick(tower: Any, pixels: torch.Tensor) -> QuickTower | None:
 def warm(model: Any) -> None:
     """Begin to make the ground's tower quick, as it is now, before the first picture comes."""
     tower: Any = getattr(model.model, "vision_tower", None)
-    if isinstance(tower, EfficientNetLiteModel) and model.device.type == "cpu":
+    if _can_be_quick(tower, model.device):
         _quick[tower] = QuickTower(tower)
         in_background(_quick[tower].prepare)
+
+
+def _can_be_quick(tower: Any, device: torch.device) -> bool:
+    return isinstance(tower, EfficientNetLiteModel) and device.type == "cpu"
 
 
 def knows_imagenet(tower: Any) -> bool:

@@ -96,8 +96,11 @@ def load_ground(
         merged = find_adapter("embedded", settings) if name == "embedded" else None
     device = _device(settings)
     path: str | Path = ensure_embedded(settings, progress) if name == "embedded" else name
-    if stacked is not None:  # before anything large is loaded
+    content = ""
+    if files is not None:
         identity = _identity(name, merged, settings)
+        content = _content(identity, merged)
+    if stacked is not None:  # before anything large is loaded
         check_fits(
             stacked,
             identity.fingerprint,
@@ -107,7 +110,6 @@ def load_ground(
         )
     report("Loading the model", None)
     room = settings.cache_dir / "merged"
-    content = _content(name, merged, settings) if merged is not None else ""
     ready = open_merged(name, content, room) if merged is not None else None
     # On the CPU, where it takes no memory before it is merged, quantized and moved.
     loaded = ready or load_base(path, name, torch.device("cpu"), "auto")
@@ -138,7 +140,7 @@ def load_ground(
     settle(loaded.model, device, full_precision(device) if full else torch.bfloat16)
     if kind == "w8":
         report("Rounding weights to eight bits", None)
-        content = content or _content(name, merged, settings)
+        content = content or _content(_identity(name, merged, settings), merged)
         if not _has_step(loaded.model, content if known else None, settings):
             raise InputError(
                 "Quantization 'w8' is for language models of Llama's form on the CPU; use "
@@ -159,7 +161,7 @@ def prefix_files(ground: Ground) -> PrefixFiles | None:
 
     @cache
     def about() -> dict[str, str]:
-        content = ground.content or _content(ground.base.name, ground.merged, ground.settings)
+        content = ground.content or _content(ground.identify(), ground.merged)
         return {"content": content, "quantization": ground.kind}
 
     folder = ground.settings.cache_dir / "prefixes"
@@ -170,9 +172,9 @@ def _has_step(model: Any, identity: str | None, settings: Settings) -> bool:
     return can_read(model) and prepare_step(model, identity, settings.cache_dir / "steps")
 
 
-def _content(name: str, merged: AdapterFiles | None, settings: Settings) -> str:
+def _content(identity: BaseIdentity, merged: AdapterFiles | None) -> str:
     """What tells a base with an adapter merged into it from all others."""
-    digest = hashlib.sha256(_identity(name, merged, settings).fingerprint.encode())
+    digest = hashlib.sha256(identity.fingerprint.encode())
     if merged is not None:
         for file in (WEIGHTS_FILE, CONFIG_FILE):
             with open(merged.path / file, "rb") as content:

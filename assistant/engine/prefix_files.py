@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-import time
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -28,15 +26,15 @@ from safetensors.torch import save_file
 
 from assistant.engine.caches import Keys, Layers
 from assistant.errors import WeightsError
+from assistant.whole_file import drop_abandoned, whole_file
 
 MOST_BYTES: Final = 64 * 2**20
 """Of all files together; the oldest go."""
 
 _FORM: Final = 1  # changes with how the tensors lie in a file, and with how they are computed
 _LIBRARIES: Final = ("bitsandbytes", "onnxruntime", "peft", "torch", "transformers")
-_ENDING, _PART = ".safetensors", ".part"
+_ENDING: Final = ".safetensors"
 _NAME: Final = "keys and values"
-_ABANDONED_S: Final = 3600.0
 _TROUBLES: Final = (
     SafetensorError,
     WeightsError,
@@ -146,7 +144,8 @@ class PrefixFiles:
             if whole.nbytes > self.most:
                 return False
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write(whole, {"about": about, "sum": _sum(whole)}, path)
+            with whole_file(path) as part:
+                save_file({_NAME: whole}, part, {"about": about, "sum": _sum(whole)})
             self._tidy(path)
         except _TROUBLES:
             return False
@@ -171,14 +170,12 @@ class PrefixFiles:
 
     def _tidy(self, own: Path) -> None:
         """Let the oldest files go, down to so many bytes, and what was left half written."""
+        drop_abandoned(self.folder)
         found = []
-        for path in self.folder.iterdir():
+        for path in self.folder.glob(f"*{_ENDING}"):
             with suppress(OSError):
                 about = path.stat()
-                if path.suffix == _ENDING:
-                    found.append((about.st_mtime, path, about.st_size))
-                elif path.suffix == _PART and time.time() - about.st_mtime > _ABANDONED_S:
-                    path.unlink()
+                found.append((about.st_mtime, path, about.st_size))
         size = sum(each for _, _, each in found)
         for _, path, each in sorted(found):
             if size <= self.most:
@@ -187,19 +184,6 @@ class PrefixFiles:
                 with suppress(OSError):
                     path.unlink()
                 size -= each
-
-
-def _write(whole: torch.Tensor, about: dict[str, str], path: Path) -> None:
-    """The file appears whole, or not at all."""
-    handle, name = tempfile.mkstemp(_PART, dir=path.parent)
-    os.close(handle)
-    try:
-        save_file({_NAME: whole}, name, about)
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
 
 
 def _apart(whole: torch.Tensor) -> Layers:

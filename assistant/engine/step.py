@@ -57,10 +57,9 @@ class Step:
         self.longest = longest_text(llava)
         self.nbytes = self._weights.nbytes
         self._vocabulary = int(llava.get_output_embeddings().out_features)
-        self._graph = graph_bytes(llava, self._weights, factors=False)
-        self._beside = graph_bytes(llava, self._weights, factors=True)
+        graph = graph_bytes(llava, self._weights, factors=False)
         # Beside whatever else is loaded: a second's work that holds nobody else up.
-        self._session = in_background(lambda: self._opened(self._graph))
+        self._session = in_background(lambda: self._opened(graph))
         self._takes_factors = self._failed = False
         self._known: dict[str | None, Factors | None] = {}
         self._width = int(llava.config.get_text_config().hidden_size)
@@ -103,7 +102,7 @@ class Step:
         return _Binding(session, memory, factors, (self._width, self._vocabulary))
 
     def _open_beside(self) -> Any:
-        return self._opened(self._beside)
+        return self._opened(graph_bytes(self._llava(), self._weights, factors=True))
 
     def _factors(self, adapter: str | None) -> Factors | None:
         """What the session takes of an adapter, or of none; None where that is not all."""

@@ -20,6 +20,7 @@ import torch
 from assistant.eight_bits import BLOCK, can_hold, rounded
 from assistant.onnx_bytes import outside
 from assistant.packed import PackedLinear
+from assistant.whole_file import drop_abandoned, whole_file
 
 _FORM: Final = 1  # changes with how the weights lie in the file
 _ALIGNED: Final = 4096
@@ -107,13 +108,13 @@ def weight_file(llava: Any, identity: str | None, folder: Path) -> WeightFile:
                 return WeightFile(path, False, places)
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            _write(llava, places, path)
+            _write(llava, places, size, path)
             _tidy(folder, path)
             return WeightFile(path, False, places)
     handle, name = tempfile.mkstemp(".step")
     os.close(handle)
     found = WeightFile(Path(name), True, places)
-    _write(llava, places, found.path)
+    _write(llava, places, size, found.path)
     return found
 
 
@@ -130,30 +131,23 @@ def _places(llava: Any) -> tuple[dict[str, _Place], int]:
     return places, end
 
 
-def _write(llava: Any, places: Mapping[str, _Place], path: Path) -> None:
-    """Write the file; it appears whole, or not at all."""
-    handle, name = tempfile.mkstemp(".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for product, layers in products(llava):
-                place = places[product]
-                at = [place.weights, place.scales]
-                for layer in layers:
-                    for parts in rounded(_weight(layer)):
-                        for which, part in enumerate(parts):
-                            file.seek(at[which])
-                            file.write(part.tobytes())
-                            at[which] = file.tell()
-            file.truncate(_places(llava)[1])
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
+def _write(llava: Any, places: Mapping[str, _Place], size: int, path: Path) -> None:
+    with whole_file(path) as part, part.open("wb") as file:
+        for product, layers in products(llava):
+            place = places[product]
+            at = [place.weights, place.scales]
+            for layer in layers:
+                for parts in rounded(_weight(layer)):
+                    for which, each in enumerate(parts):
+                        file.seek(at[which])
+                        file.write(each.tobytes())
+                        at[which] = file.tell()
+        file.truncate(size)
 
 
 def _tidy(folder: Path, own: Path) -> None:
-    """Let the files go that were not used for longest."""
+    """Let the files go that were not used for longest, and what was left half written."""
+    drop_abandoned(folder)
     found: Sequence[Path] = sorted(folder.glob("*.step"), key=lambda each: each.stat().st_mtime)
     for path in [each for each in found if each != own][: max(0, len(found) - _KEPT)]:
         with suppress(OSError):

@@ -26,11 +26,10 @@ from rich.console import Console
 from rich.progress import track
 
 from adapters.rows import read_captions
-from assistant.adapter_files import find_adapter
+from assistant.bench.plain import load_plain
 from assistant.engine import Engine, Sampling, Turn
 from assistant.engine.prompt import Prompt
 from assistant.images import open_image
-from assistant.llava import attach_adapter, ensure_embedded, load_base, settle
 from assistant.settings import get_settings
 
 MARGINS = {"float32": 1e-3, "bfloat16": 0.25}
@@ -100,12 +99,8 @@ def main() -> None:
 
 def plain_model(dtype: torch.dtype) -> Any:
     """What somebody has who loads base and adapter with transformers and peft."""
-    settings = get_settings()
-    files = find_adapter("embedded", settings)
-    base = load_base(ensure_embedded(settings), "embedded", torch.device("cpu"), "auto")
-    model: Any = attach_adapter(base, files.path, files.name).model
-    settle(model, torch.device("cpu"), dtype)
-    return model.eval()
+    model: Any = load_plain("embedded", None, get_settings(), torch.device("cpu")).model
+    return model.float() if dtype == torch.float32 else model
 
 
 def written(engine: Engine, turns: list[Turn], image: Any, most: int) -> tuple[int, ...]:
